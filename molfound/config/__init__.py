@@ -1,0 +1,1 @@
+"""YAML files and overrides in, one typed and frozen configuration out."""
