@@ -1,0 +1,44 @@
+"""`molfound train`."""
+
+from pathlib import Path
+
+import click
+
+from molfound.errors import MolfoundError
+
+
+@click.command("train")
+@click.argument("config", required=False)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--resume", "resume_folder", type=click.Path(path_type=Path), help="Go on with the run in this folder.")
+@click.option("--overwrite", is_flag=True, help="Replace a run that is in the run folder already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run folder and the test scores as JSON.")
+def command(
+    config: str | None, overrides: tuple[str, ...], resume_folder: Path | None, overwrite: bool, as_json: bool
+) -> None:
+    """Train an experiment: CONFIG is a file, or a name such as toymix/gine.
+
+    Data are prepared first where they are not yet. The run folder (runs/<name>, or run.folder) holds the model, the
+    figures, the predictions and a report. With --resume no CONFIG is needed.
+    """
+    from molfound.config import load_config
+    from molfound.training.recorder import Interrupted
+    from molfound.training.summary import print_summary
+    from molfound.training.train import resume, train
+
+    if resume_folder is not None and overwrite:
+        raise MolfoundError("--resume goes on with a run, --overwrite replaces it: choose one")
+    if config is None and resume_folder is None:
+        raise MolfoundError("name a configuration (toymix/gine, my.yaml) or a run to --resume")
+    experiment = None if config is None else load_config(config, overrides)
+    try:
+        if resume_folder is not None:
+            run = resume(resume_folder, experiment)
+        else:
+            assert experiment is not None
+            run = train(experiment, overwrite=overwrite)
+    except Interrupted as interruption:
+        folder = resume_folder or (experiment.run_folder if experiment is not None else "RUN")
+        click.echo(f"interrupted at {interruption}; go on with: molfound train --resume {folder}", err=True)
+        raise SystemExit(130) from None
+    print_summary(run, as_json=as_json)

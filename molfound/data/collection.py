@@ -1,0 +1,201 @@
+"""Graphs of one or many datasets in flat tensors, from which batches of any molecules are gathered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molfound.data.arrays import GraphArrays, LabelArrays
+from molfound.data.batch import GraphBatch, part_level
+from molfound.errors import MolfoundError
+
+
+@dataclass(frozen=True)
+class TaskLabels:
+    """Sparse labels of one task, (position, value) pairs per molecule of its dataset.
+
+    Attributes:
+        dataset: the task's dataset.
+        level: ``"graph"``, ``"node"``, ``"edge"`` or ``"node_pair"``.
+        names: the L label columns.
+        ptr: int64 ``[graphs of the dataset + 1]``, the pairs of each molecule.
+        index: int64 ``[V]``, item within the molecule times L plus label.
+        values: float32 ``[V]``.
+    """
+
+    dataset: str
+    level: str
+    names: tuple[str, ...]
+    ptr: Tensor
+    index: Tensor
+    values: Tensor
+
+    @classmethod
+    def from_arrays(cls, dataset: str, labels: LabelArrays) -> Self:
+        """Return the labels of a dataset's store as tensors."""
+        ptr, index, values = (torch.from_numpy(array) for array in (labels.ptr, labels.index, labels.values))
+        return cls(dataset, labels.level, tuple(labels.names), ptr, index, values)
+
+
+class GraphCollection:
+    """The graphs of several datasets, one after the other, ready to be gathered into batches.
+
+    A *position* numbers a molecule over the whole collection; `ranges` says where each dataset's positions lie.
+
+    Args:
+        datasets: the arrays of each dataset, in the order in which batches hold them.
+        tasks: which dataset's labels serve each task: ``{task: dataset}``.
+    """
+
+    def __init__(self, datasets: Mapping[str, GraphArrays], tasks: Mapping[str, str] | None = None) -> None:
+        parts = list(datasets.values())
+        if not parts:
+            raise MolfoundError("no dataset to batch")
+        graphs = [part.graphs for part in parts]
+        counts = [len(part.rows) for part in parts]
+        bounds = np.cumsum([0, *counts]).tolist()
+        self.ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(datasets)}
+        self.rows = _joined([part.rows for part in parts])
+        self.node_ptr = _joined_ptr([block.node_ptr for block in graphs])
+        self.edge_ptr = _joined_ptr([block.edge_ptr for block in graphs])
+        self.bond_ptr = _joined_ptr([block.bond_ptr for block in graphs])
+        self.node_codes = _joined([block.node_codes for block in graphs])
+        self.bond_codes = _joined([block.bond_codes for block in graphs])
+        # Local numbers fit int16 in all but enormous molecules: four of them are one row of 8 bytes, gathered at once.
+        widest = int(self.edge_ptr.diff().max()) if len(self.rows) else 0
+        dtype = torch.int16 if widest <= torch.iinfo(torch.int16).max else torch.int32
+        self.edges = torch.cat([packed_edges(part, dtype) for part in parts])
+        self.encodings = {
+            name: _joined([part.encodings[name] for part in parts]) for name in (parts[0].encodings if parts else ())
+        }
+        self.labels = {
+            task: TaskLabels.from_arrays(dataset, datasets[dataset].labels[task])
+            for task, dataset in (tasks or {}).items()
+        }
+        self.weights = {
+            name: torch.from_numpy(part.weights) for name, part in datasets.items() if part.weights is not None
+        }
+
+    def __len__(self) -> int:
+        return self.node_ptr.numel() - 1
+
+    def __repr__(self) -> str:
+        datasets = ", ".join(f"{name}: {last - first:,}" for name, (first, last) in self.ranges.items())
+        return f"GraphCollection({datasets})"
+
+    def batch(self, positions: Tensor | np.ndarray | Sequence[int]) -> GraphBatch:
+        """Return the molecules at these positions as one batch, in ascending order of position.
+
+        Args:
+            positions: integers ``[G]`` in ``[0, len(self))``; a repeated one yields its molecule again.
+        """
+        chosen = torch.as_tensor(positions, dtype=torch.int64).sort().values
+        node_ptr, nodes = _ragged(self.node_ptr, chosen)
+        edge_ptr, edges = _ragged(self.edge_ptr, chosen)
+        bond_ptr, bonds = _ragged(self.bond_ptr, chosen)
+        node_counts, edge_counts = node_ptr.diff(), edge_ptr.diff()
+
+        local = self.edges[edges].to(torch.int64)
+        first_node, first_edge, first_bond = (
+            torch.repeat_interleave(ptr[:-1], edge_counts) for ptr in (node_ptr, edge_ptr, bond_ptr)
+        )
+        return GraphBatch(
+            node_codes=self.node_codes[nodes],
+            bond_codes=self.bond_codes[bonds],
+            edge_index=torch.stack((local[:, 0] + first_node, local[:, 1] + first_node)),
+            edge_bond=local[:, 2] + first_bond,
+            edge_reverse=local[:, 3] + first_edge,
+            node_ptr=node_ptr,
+            edge_ptr=edge_ptr,
+            bond_ptr=bond_ptr,
+            node_graph=torch.repeat_interleave(node_counts),
+            rows=self.rows[chosen],
+            datasets=(ranges := self._dataset_ranges(chosen)),
+            encodings={
+                name: values[nodes if part_level(name) == "node" else chosen].to(torch.float32)
+                for name, values in self.encodings.items()
+            },
+            labels={
+                task: self._dense_labels(labels, chosen, ranges, node_ptr, edge_ptr)
+                for task, labels in self.labels.items()
+                if labels.dataset in ranges
+            },
+            weights={
+                name: weights[chosen[slice(*ranges[name])] - self.ranges[name][0]]
+                for name, weights in self.weights.items()
+                if name in ranges
+            },
+        )
+
+    def _dataset_ranges(self, chosen: Tensor) -> dict[str, tuple[int, int]]:
+        bounds = torch.tensor([bound for span in self.ranges.values() for bound in span])
+        found = torch.searchsorted(chosen, bounds).view(-1, 2).tolist()
+        return {name: (first, last) for name, (first, last) in zip(self.ranges, found, strict=True) if last > first}
+
+    def _dense_labels(
+        self,
+        labels: TaskLabels,
+        chosen: Tensor,
+        ranges: Mapping[str, tuple[int, int]],
+        node_ptr: Tensor,
+        edge_ptr: Tensor,
+    ) -> Tensor:
+        first, last = ranges[labels.dataset]
+        pair_ptr, pairs = _ragged(labels.ptr, chosen[first:last] - self.ranges[labels.dataset][0])
+        items = _items_per_graph(labels.level, first, last, node_ptr, edge_ptr)
+        item_ptr = torch.cat((items.new_zeros(1), items.cumsum(0)))
+        width = len(labels.names)
+        dense = torch.full((int(item_ptr[-1]) * width,), float("nan"))
+        offset = torch.repeat_interleave(item_ptr[:-1] * width, pair_ptr.diff())
+        dense[labels.index[pairs] + offset] = labels.values[pairs]
+        return dense.view(-1, width)
+
+
+def packed_edges(arrays: GraphArrays, dtype: torch.dtype) -> Tensor:
+    """Return ``[E, 4]`` local numbers per edge: source, target, bond and the edge of the opposite direction."""
+    graphs = arrays.graphs
+    counts = np.diff(graphs.edge_ptr)
+    bond = graphs.edge_bond.astype(np.int64) + np.repeat(graphs.bond_ptr[:-1], counts)
+    # The two edges of a bond, side by side: each is the other's reverse.
+    twins = np.argsort(bond, kind="stable").reshape(-1, 2)
+    reverse = np.empty(len(bond), np.int64)
+    reverse[twins] = twins[:, ::-1]
+    reverse -= np.repeat(graphs.edge_ptr[:-1], counts)
+    columns = (graphs.edge_source, graphs.edge_target, graphs.edge_bond, reverse)
+    return torch.stack([torch.from_numpy(column.astype(np.int64)).to(dtype) for column in columns], dim=1)
+
+
+def _ragged(ptr: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the pointers of the chosen runs laid end to end, and the index that gathers their items."""
+    start = ptr[chosen]
+    counts = ptr[chosen + 1] - start
+    new_ptr = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+    index = torch.arange(int(new_ptr[-1])) + torch.repeat_interleave(start - new_ptr[:-1], counts)
+    return new_ptr, index
+
+
+def _items_per_graph(level: str, first: int, last: int, node_ptr: Tensor, edge_ptr: Tensor) -> Tensor:
+    nodes = node_ptr[first : last + 1].diff()
+    match level:
+        case "graph":
+            return torch.ones_like(nodes)
+        case "node":
+            return nodes
+        case "edge":
+            return edge_ptr[first : last + 1].diff()
+        case "node_pair":
+            return nodes**2
+        case _:
+            raise ValueError(f"unknown level '{level}'")
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+
+
+def _joined_ptr(pointers: Sequence[np.ndarray]) -> Tensor:
+    counts = np.concatenate([np.diff(ptr) for ptr in pointers])
+    return torch.from_numpy(np.concatenate(([0], np.cumsum(counts, dtype=np.int64))))

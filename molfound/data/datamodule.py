@@ -1,0 +1,64 @@
+"""The Lightning data module of a mixture."""
+
+from collections.abc import Callable
+
+import numpy as np
+from lightning.pytorch import LightningDataModule
+
+from molfound.config.schema import DataConfig
+from molfound.data.loader import BatchLoader, evaluation_batches, training_batches
+from molfound.data.mixture import Mixture
+from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
+
+
+class MixtureDataModule(LightningDataModule):
+    """Serves the batches of a mixture: training in the sampler's order, evaluation in the data's.
+
+    Args:
+        mixture: the graphs and their parts.
+        config: batch limits and each dataset's share of an epoch.
+        seed: of the order of the training samples.
+        position: returns the epoch and the batch within it at which training stands; asked whenever training batches
+            are requested, so that a resumed training goes on with the next batch.
+    """
+
+    def __init__(
+        self, mixture: Mixture, config: DataConfig, seed: int, position: Callable[[], tuple[int, int]] = lambda: (0, 0)
+    ) -> None:
+        super().__init__()
+        self.mixture = mixture
+        self.limits = BatchLimits(config.batch.size, config.batch.nodes, config.batch.edges)
+        self.position = position
+        collection = mixture.collection
+        self.sampler = MixtureSampler(
+            {
+                name: Pool(mixture.positions("train", name), dataset.share)
+                for name, dataset in config.datasets.items()
+            },
+            self.limits,
+            *(np.diff(ptr.numpy()) for ptr in (collection.node_ptr, collection.edge_ptr)),
+            seed,
+        )
+
+    def train_dataloader(self) -> BatchLoader:
+        """Return what is left of the training batches of the present epoch."""
+        epoch, first = self.position()
+        return training_batches(self.mixture.collection, self.sampler, epoch, first, **self._processes())
+
+    def val_dataloader(self) -> BatchLoader:
+        """Return the batches of the validation part."""
+        return self.part_dataloader("val")
+
+    def test_dataloader(self) -> BatchLoader:
+        """Return the batches of the test part."""
+        return self.part_dataloader("test")
+
+    def part_dataloader(self, part: str) -> BatchLoader:
+        """Return the batches of a part of all datasets that have it, each molecule exactly once."""
+        positions = self.mixture.positions(part)
+        return evaluation_batches(self.mixture.collection, positions, self.limits, **self._processes())
+
+    def _processes(self) -> dict[str, int]:
+        if self.trainer is None:
+            return {}
+        return {"rank": self.trainer.global_rank, "processes": self.trainer.world_size}

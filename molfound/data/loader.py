@@ -1,0 +1,50 @@
+"""Iterables of batches: training batches in the sampler's order, evaluation batches in the data's."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from molfound.data.batch import GraphBatch
+from molfound.data.collection import GraphCollection
+from molfound.data.sampler import BatchLimits, MixtureSampler, Positions, cut
+
+
+class BatchLoader:
+    """Batches of a collection, one for each array of positions, divided among processes after they are formed.
+
+    Gathering costs a few percent of a training step, so no worker processes are needed.
+
+    Args:
+        collection: the graphs.
+        batches: the positions of each global batch.
+        rank: the number of this process.
+        processes: how many processes share each batch; this one takes every `processes`-th sample of it.
+    """
+
+    def __init__(
+        self, collection: GraphCollection, batches: Sequence[Positions], *, rank: int = 0, processes: int = 1
+    ) -> None:
+        self.collection, self.batches = collection, list(batches)
+        self.rank, self.processes = rank, processes
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[GraphBatch]:
+        for positions in self.batches:
+            yield self.collection.batch(positions[self.rank :: self.processes])
+
+
+def training_batches(
+    collection: GraphCollection, sampler: MixtureSampler, epoch: int, first: int = 0, *, rank: int = 0, processes: int = 1
+) -> BatchLoader:
+    """Return the batches of an epoch, from batch number `first` on (where a killed training goes on)."""
+    return BatchLoader(collection, sampler.batches(epoch)[first:], rank=rank, processes=processes)
+
+
+def evaluation_batches(
+    collection: GraphCollection, positions: Positions, limits: BatchLimits, *, rank: int = 0, processes: int = 1
+) -> BatchLoader:
+    """Return batches that hold every position exactly once, in ascending order."""
+    nodes, edges = (np.diff(ptr.numpy()) for ptr in (collection.node_ptr, collection.edge_ptr))
+    return BatchLoader(collection, cut(np.sort(positions), limits, nodes, edges), rank=rank, processes=processes)

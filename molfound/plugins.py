@@ -1,0 +1,96 @@
+"""Plugins: a user's own Python files whose components register themselves when imported."""
+
+import hashlib
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from molfound.errors import MolfoundError
+
+
+@dataclass(frozen=True)
+class PluginRecord:
+    """What a run remembers of a plugin.
+
+    Attributes:
+        origin: the file it was trained with.
+        copy: the file's name in the run's ``plugins/`` folder.
+        sha256: checksum of the file.
+    """
+
+    origin: str
+    copy: str
+    sha256: str
+
+
+def load_plugin(path: Path) -> None:
+    """Import a plugin file, so that its components are registered; the same content is imported only once.
+
+    Raises:
+        MolfoundError: no such file, or an error inside it (chained, so that its own traceback can be seen).
+    """
+    if not path.is_file():
+        raise MolfoundError(f"plugin not found: {path}")
+    digest = checksum(path)
+    name = f"molfound_plugin_{digest[:16]}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise MolfoundError(f"plugin is not a Python file: {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise MolfoundError(f"plugin {path} failed on import: {type(error).__name__}: {error}") from error
+
+
+def load_plugins(paths: Iterable[Path]) -> None:
+    """Import plugin files in their order."""
+    for path in paths:
+        load_plugin(path)
+
+
+def keep_plugins(paths: Sequence[Path], folder: Path) -> list[PluginRecord]:
+    """Copy plugin files into a run's folder and return what the run remembers of each."""
+    records = []
+    for number, path in enumerate(paths):
+        copy = f"{number:02d}_{path.name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / copy)
+        records.append(PluginRecord(str(path.resolve()), copy, checksum(path)))
+    return records
+
+
+def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copies: bool) -> None:
+    """Import the plugins of a run.
+
+    A plugin whose original file is still there, unchanged, is the user's own and is imported. The copy in the run's
+    folder may come from anyone and is executed only when allowed.
+
+    Raises:
+        MolfoundError: an original is gone or changed and copies are not allowed, or a copy does not match its checksum.
+    """
+    for record in records:
+        origin, copy = Path(record.origin), folder / record.copy
+        if origin.is_file() and checksum(origin) == record.sha256:
+            load_plugin(origin)
+        elif not allow_copies:
+            raise MolfoundError(
+                f"the run needs plugin {record.copy}, and {origin} is gone or changed; to execute the copy in {folder}, "
+                "say --allow-plugins (allow_plugins=True in Python) if you trust where the run comes from"
+            )
+        elif not copy.is_file() or checksum(copy) != record.sha256:
+            raise MolfoundError(f"the run's plugin {copy} is missing or is not the file it was trained with")
+        else:
+            load_plugin(copy)
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,90 @@
+"""Training checkpoints: tensors and plain values only, written whole or not at all."""
+
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from molfound.data.shards import write_atomically
+from molfound.errors import MolfoundError
+
+SCHEMA = 1
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: complete epochs, so the number of the epoch under way.
+        batch: global batches taken in that epoch.
+        step: optimiser steps in all.
+        best: the best value of the monitored figure so far, None before the first.
+        best_epoch: the number of complete epochs at that time.
+        stopping_best: the best value of the figure that early stopping watches.
+        stopping_epoch: the number of complete epochs at that time.
+        stopped: whether early stopping has ended the training.
+        loss_sums: for each task, the sum of the training loss over this epoch's batches.
+        loss_counts: for each task, the number of this epoch's batches with a label of it.
+        skipped: batches left out for a loss that is not finite, in all.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    stopping_best: float | None = None
+    stopping_epoch: int = 0
+    stopped: bool = False
+    loss_sums: dict[str, float] = field(default_factory=dict)
+    loss_counts: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
+
+
+def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:
+    """Write a checkpoint that `load_checkpoint` reads; an older one stays whole until this one is.
+
+    Args:
+        path: the file.
+        progress: how far the training is.
+        **states: state dicts and plain values (``model``, ``optimizer``, ``average``, …).
+    """
+    buffer = io.BytesIO()
+    torch.save({"schema": SCHEMA, "progress": asdict(progress), "random": random_states(), **states}, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's content, read without executing anything, its progress as a `Progress`.
+
+    Raises:
+        MolfoundError: the file is missing, damaged, or of another version.
+    """
+    if not path.is_file():
+        raise MolfoundError(f"checkpoint not found: {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise MolfoundError(f"checkpoint {path} cannot be read: {error}") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise MolfoundError(f"checkpoint {path} is not of this version (schema {SCHEMA})")
+    content["progress"] = Progress(**content["progress"])
+    return content
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of the random-number generators that training draws from."""
+    states: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Set the random-number generators to states that `random_states` returned."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])

@@ -1,0 +1,79 @@
+"""What a training says on the console: a progress bar on a terminal, one plain line per epoch anywhere."""
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from molfound.training.evaluation import Scores
+
+
+class EpochReporter:
+    """Reports epochs on the standard error stream.
+
+    Args:
+        epochs: epochs in all.
+        console: where to write; by default the standard error stream.
+    """
+
+    def __init__(self, epochs: int, console: Console | None = None) -> None:
+        self.epochs = epochs
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._molecules, self._started = 0, time.perf_counter()
+
+    def line(self, text: str) -> None:
+        """Write one line."""
+        self.console.print(text, markup=False)
+
+    def start_epoch(self, epoch: int, batches: int) -> None:
+        """Begin an epoch (numbered from 0) of which so many batches are left."""
+        self._molecules, self._started = 0, time.perf_counter()
+        if self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn(f"epoch {epoch + 1}/{self.epochs}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[rate]}"),
+                console=self.console,
+                transient=True,
+            )
+            self._bar.add_task("", total=batches, rate="")
+            self._bar.start()
+
+    def advance(self, molecules: int) -> None:
+        """Count one batch."""
+        self._molecules += molecules
+        if self._bar is not None:
+            rate = self._molecules / (time.perf_counter() - self._started)
+            self._bar.update(self._bar.task_ids[0], advance=1, rate=f"{rate:,.0f} molecules/s")
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def end_epoch(
+        self, epoch: int, figures: Mapping[str, float], scores: Scores | None, rate: float, is_best: bool
+    ) -> None:
+        """Write the line of an epoch: losses, and each task's first metric on the validation part."""
+        self.close()
+        parts = [f"epoch {epoch}/{self.epochs}"]
+        parts += [f"{name} {figures[key]:.4f}" for name, key in (("train", "train/loss"), ("val", "val/loss")) if key in figures]
+        if scores is not None:
+            for task, task_scores in scores.tasks.items():
+                name, value = next(iter(task_scores.mean.items()))
+                parts.append(f"{task} {name} {value:.4f}")
+        seconds = time.perf_counter() - self._started
+        left = (self.epochs - epoch) * seconds
+        parts.append(f"{seconds:.1f} s, {rate:,.0f} molecules/s, {_duration(left)} left{', best' if is_best else ''}")
+        self.line("  ".join(parts))
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -1,0 +1,134 @@
+"""The Lightning module: one training step of a multi-task model, and what it needs to go on where it was killed."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+
+from molfound.config.schema import TrainingConfig
+from molfound.data.batch import GraphBatch
+from molfound.errors import MolfoundError
+from molfound.model import MolecularModel
+from molfound.training.average import WeightAverage
+from molfound.training.checkpoint import Progress, restore_random_states
+from molfound.training.evaluation import Evaluation
+from molfound.training.objective import task_losses, total_loss
+from molfound.training.optimization import learning_rate_factor, make_optimizer
+
+
+class TrainingModule(LightningModule):
+    """Trains a `MolecularModel` on batches of a mixture.
+
+    Args:
+        model: the model.
+        config: how it is trained.
+        total_steps: optimiser steps of the whole training, for the learning-rate schedule.
+    """
+
+    def __init__(self, model: MolecularModel, config: TrainingConfig, total_steps: int) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.total_steps = total_steps
+        self.progress = Progress()
+        self.average = WeightAverage(model, config.average) if config.average is not None else None
+        self.evaluation: Evaluation | None = None
+        self._restored: dict[str, Any] | None = None
+        # The compiled function shares the model's parameters; a tuple keeps it out of the module's own.
+        self._network = (torch.compile(model, dynamic=True) if config.compile else model,)
+
+    def position(self) -> tuple[int, int]:
+        """Return the epoch under way and how many of its batches have been taken."""
+        return self.progress.epoch, self.progress.batch
+
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Take up a checkpoint; the optimiser and the random numbers follow when the training starts."""
+        self._restored = checkpoint
+        self.progress = checkpoint["progress"]
+        self.model.load_state_dict(checkpoint["model"])
+        if self.average is not None:
+            self.average.load_state_dict(checkpoint["average"])
+
+    def configure_optimizers(self) -> Optimizer:
+        """Return the optimiser; the learning rate is set at every step from the step's number."""
+        optimizer = make_optimizer(self.model.parameters(), self.config.optimizer)
+        if self._restored is not None:
+            optimizer.load_state_dict(self._restored["optimizer"])
+        return optimizer
+
+    def on_train_start(self) -> None:
+        """Put the random-number generators back to where the checkpoint left them."""
+        if self._restored is not None:
+            restore_random_states(self._restored["random"])
+            self._restored = None
+
+    def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor | None:
+        """Return the batch's loss, or None if it is not finite and such batches are skipped."""
+        losses = task_losses(self.model, self._network[0](batch), batch)
+        loss = total_loss(losses, self.model.tasks)
+        if not torch.isfinite(loss):
+            self._refuse(losses, batch)
+            self.progress.skipped += 1
+            return None
+        for name, value in losses.items():
+            self.progress.loss_sums[name] = self.progress.loss_sums.get(name, 0.0) + float(value.detach())
+            self.progress.loss_counts[name] = self.progress.loss_counts.get(name, 0) + 1
+        if not loss.requires_grad:
+            return None
+        return loss
+
+    def on_train_batch_start(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Set the learning rate of this step."""
+        factor = learning_rate_factor(self.config.schedule, self.progress.step, self.total_steps)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.config.optimizer.lr * factor
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take the step, count it and move the average of the weights."""
+        super().optimizer_step(*args, **kwargs)
+        self.progress.step += 1
+        if self.average is not None:
+            self.average.update(self.model)
+
+    def on_validation_start(self) -> None:
+        """Evaluate the averaged weights where there are any."""
+        if self.average is not None:
+            self.average.swap(self.model)
+        self.evaluation = Evaluation(self.model)
+
+    def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Collect the predictions of a batch."""
+        assert self.evaluation is not None
+        self.evaluation.update(self.model(batch), batch)
+
+    def on_validation_end(self) -> None:
+        """Go back to the weights in training."""
+        if self.average is not None:
+            self.average.swap(self.model)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch to the device."""
+        return batch.to(device, non_blocking=True)
+
+    def evaluated_state(self) -> dict[str, Tensor]:
+        """Return the weights that validation saw: the average where there is one."""
+        return self.model.state_dict() if self.average is None else self.average.state
+
+    def _refuse(self, losses: dict[str, Tensor], batch: GraphBatch) -> None:
+        broken = [name for name, loss in losses.items() if not torch.isfinite(loss)]
+        rows = {
+            dataset: batch.rows[slice(*batch.datasets[dataset])].tolist()[:5]
+            for dataset in {self.model.tasks[name].dataset for name in broken}
+        }
+        shown = "; ".join(f"{dataset} rows {', '.join(map(str, some))}, …" for dataset, some in rows.items())
+        message = (
+            f"the loss of task {', '.join(broken) or '(sum of all)'} is not finite at epoch {self.progress.epoch}, step "
+            f"{self.progress.step} (batch with {shown})"
+        )
+        if self.config.nonfinite == "stop":
+            raise MolfoundError(
+                f"{message}; lower training.optimizer.lr, or set training.nonfinite=skip to leave such batches out"
+            )
+        print(f"skipped: {message}", flush=True)

@@ -1,0 +1,57 @@
+"""The loss of a multi-task batch: one masked loss per task, and their weighted sum."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from molfound.data.batch import GraphBatch
+from molfound.model import MolecularModel
+from molfound.tasks.losses import bound_loss, masked_loss
+from molfound.tasks.task import Task
+
+
+def task_losses(model: MolecularModel, predictions: Mapping[str, Tensor], batch: GraphBatch) -> dict[str, Tensor]:
+    """Return the loss of every task that has a label in the batch.
+
+    Args:
+        model: whose normalisers and tasks are used.
+        predictions: for each task, ``[R, L]`` or ``[R, L, classes]`` as the heads give it.
+        batch: holds the labels, in original units.
+    """
+    losses = {}
+    for name, prediction in predictions.items():
+        labels = batch.labels.get(name)
+        if labels is None or not bool((~labels.isnan()).any()):
+            continue
+        task = model.tasks[name]
+        losses[name] = masked_loss(
+            bound_loss(task.loss.name, task.loss.options),
+            prediction,
+            model.normalizers[name].normalize(labels),
+            row_weights(batch, task),
+            task.reduction,
+        )
+    return losses
+
+
+def total_loss(losses: Mapping[str, Tensor], tasks: Mapping[str, Task]) -> Tensor:
+    """Return the sum of the tasks' losses, each times its weight: a scalar, 0 if there is none."""
+    weighted = [tasks[name].weight * loss for name, loss in losses.items()]
+    return torch.stack(weighted).sum() if weighted else torch.zeros(())
+
+
+def weighted_sum(losses: Mapping[str, float], tasks: Mapping[str, Task]) -> float:
+    """Return the sum of the tasks' losses as plain numbers, each times its weight."""
+    return sum(tasks[name].weight * loss for name, loss in losses.items())
+
+
+def row_weights(batch: GraphBatch, task: Task) -> Tensor | None:
+    """Return the sample weight of each row of a task's labels, ``[R]``: a molecule's for all its nodes or edges."""
+    weights = batch.weights.get(task.dataset)
+    if weights is None or task.level == "graph":
+        return weights
+    first, last = batch.datasets[task.dataset]
+    nodes = batch.node_ptr[first : last + 1].diff()
+    items = {"node": nodes, "edge": batch.edge_ptr[first : last + 1].diff(), "node_pair": nodes**2}[task.level]
+    return torch.repeat_interleave(weights, items)

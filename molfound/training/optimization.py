@@ -1,0 +1,50 @@
+"""The optimiser and the learning rate over the steps."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from molfound.config.schema import OptimizerConfig, ScheduleConfig
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig) -> torch.optim.AdamW:
+    """Return AdamW over the parameters; matrices decay, vectors (biases, norms) do not.
+
+    Example:
+        >>> optimizer = make_optimizer(nn.Linear(2, 3).parameters(), OptimizerConfig(weight_decay=0.1))
+        >>> [group["weight_decay"] for group in optimizer.param_groups]
+        [0.1, 0.0]
+    """
+    trained = [p for p in parameters if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=True)
+
+
+def learning_rate_factor(schedule: ScheduleConfig, step: int, total_steps: int) -> float:
+    """Return the learning rate of optimiser step `step` (from 0) as a share of the highest.
+
+    It rises linearly over the warm-up, then follows the schedule down to `schedule.final` at the last step. It is a pure
+    function of the step, so a resumed training needs no state for it.
+
+    Example:
+        >>> schedule = ScheduleConfig(name="linear", warmup=0.5, final=0.0)
+        >>> [learning_rate_factor(schedule, step, 4) for step in range(4)]
+        [0.5, 1.0, 1.0, 0.5]
+    """
+    warmup = round(schedule.warmup * total_steps)
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = min((step - warmup) / max(total_steps - warmup, 1), 1.0)
+    match schedule.name:
+        case "constant":
+            return 1.0
+        case "linear":
+            shape = 1.0 - progress
+        case "cosine":
+            shape = (1.0 + math.cos(math.pi * progress)) / 2
+    return schedule.final + (1.0 - schedule.final) * shape

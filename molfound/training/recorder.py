@@ -1,0 +1,152 @@
+"""The callback that turns a training into a run: figures, console lines, checkpoints, best weights, early stopping."""
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from molfound.config.schema import TrainingConfig
+from molfound.data.batch import GraphBatch
+from molfound.errors import MolfoundError, did_you_mean
+from molfound.model import save_weights
+from molfound.training.checkpoint import save_checkpoint
+from molfound.training.console import EpochReporter
+from molfound.training.evaluation import Scores
+from molfound.training.module import TrainingModule
+from molfound.training.objective import weighted_sum
+from molfound.training.run_folder import MetricsLog, RunFolder
+
+
+class Interrupted(Exception):
+    """The user pressed Ctrl-C; a checkpoint of the last complete step has been written."""
+
+
+class RunRecorder(Callback):
+    """Writes what a run keeps, at the end of every epoch and every `checkpoint_steps` steps.
+
+    Args:
+        run: the run folder.
+        config: of the training.
+        reporter: writes to the console.
+    """
+
+    def __init__(self, run: RunFolder, config: TrainingConfig, reporter: EpochReporter) -> None:
+        self.run, self.config, self.reporter = run, config, reporter
+        self.log = MetricsLog(run.metrics)
+        self.interrupted = False
+        self._started = time.perf_counter()
+        self._molecules = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of the epoch."""
+        module = _training(pl_module)
+        self._started, self._molecules = time.perf_counter(), 0
+        self.reporter.start_epoch(module.progress.epoch, int(trainer.num_training_batches))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: GraphBatch, batch_idx: int
+    ) -> None:
+        """Count the batch; write a checkpoint where one is due or Ctrl-C was pressed."""
+        module = _training(pl_module)
+        module.progress.batch += 1
+        self._molecules += batch.num_graphs
+        self.reporter.advance(batch.num_graphs)
+        if module.progress.batch % self.config.accumulate:
+            return  # gradients are under way, which no checkpoint holds
+        every = self.config.checkpoint_steps
+        if self.interrupted or (every is not None and module.progress.step % every == 0):
+            self._save(trainer, module)
+        if self.interrupted:
+            raise Interrupted(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record the epoch's figures, keep the best weights, write the checkpoint, stop early where due."""
+        module = _training(pl_module)
+        progress, tasks = module.progress, module.model.tasks
+        train = {name: progress.loss_sums[name] / progress.loss_counts[name] for name in progress.loss_sums}
+        scores = module.evaluation.compute() if module.evaluation is not None else None
+        figures = {f"train/{name}/loss": value for name, value in train.items()}
+        figures["train/loss"] = weighted_sum(train, tasks)
+        if scores is not None:
+            figures |= {f"val/{name}": value for name, value in scores.figures(tasks).items()}
+
+        progress.epoch += 1
+        progress.batch, progress.loss_sums, progress.loss_counts = 0, {}, {}
+        self._write_figures(module, figures)
+        is_best = _is_better(_watched(figures, self.config.monitor), progress.best, self.config.monitor_mode)
+        if is_best:
+            progress.best, progress.best_epoch = figures[self.config.monitor], progress.epoch
+            save_weights(module.evaluated_state(), self.run.model)
+        progress.stopped = self._stops_early(module, figures)
+        self._save(trainer, module)
+        rate = self._molecules / (time.perf_counter() - self._started)
+        self.reporter.end_epoch(progress.epoch, figures, scores, rate, is_best)
+        if progress.stopped:
+            self.reporter.line(f"stopped early: best {self.config.monitor} at epoch {progress.stopping_epoch}")
+            trainer.should_stop = True
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C end the training after the step under way; a second one ends it at once."""
+
+        def note(signum: int, frame: FrameType | None) -> None:
+            self.interrupted = True
+            signal.signal(signal.SIGINT, previous)
+            self.reporter.line("Ctrl-C: finishing this step, then writing a checkpoint (again to stop at once)")
+
+        previous = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def _save(self, trainer: Trainer, module: TrainingModule) -> None:
+        save_checkpoint(
+            self.run.last_checkpoint,
+            module.progress,
+            model=module.model.state_dict(),
+            optimizer=trainer.optimizers[0].state_dict(),
+            average=None if module.average is None else module.average.state_dict(),
+            metrics_length=self.log.length,
+        )
+
+    def _write_figures(self, module: TrainingModule, figures: dict[str, float]) -> None:
+        lines = []
+        for key, value in figures.items():
+            part, *task, name = key.split("/")
+            place = {"step": module.progress.step, "epoch": module.progress.epoch, "part": part}
+            figure = value if math.isfinite(value) else None
+            lines.append({**place, "task": task[0] if task else None, "name": name, "value": figure})
+        self.log.write(lines)
+
+    def _stops_early(self, module: TrainingModule, figures: dict[str, float]) -> bool:
+        stopping, progress = self.config.early_stopping, module.progress
+        if stopping is None:
+            return False
+        value = _watched(figures, stopping.monitor)
+        if _is_better(value, progress.stopping_best, stopping.mode):
+            progress.stopping_best, progress.stopping_epoch = value, progress.epoch
+        return progress.epoch - progress.stopping_epoch >= stopping.patience
+
+
+def _training(module: LightningModule) -> TrainingModule:
+    assert isinstance(module, TrainingModule)
+    return module
+
+
+def _watched(figures: dict[str, float], name: str) -> float:
+    try:
+        return figures[name]
+    except KeyError:
+        raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, figures)}") from None
+
+
+def _is_better(value: float, best: float | None, mode: str) -> bool:
+    if math.isnan(value):
+        return False
+    return best is None or (value < best if mode == "min" else value > best)

@@ -1,0 +1,91 @@
+"""The run folder: everything that a training leaves behind, and how it is written without ever losing any."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from molfound.data.shards import write_atomically
+from molfound.errors import MolfoundError
+
+
+class RunFolder:
+    """The files of a run.
+
+    Args:
+        path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.model = path / "model.safetensors"
+        self.specification = path / "model.json"
+        self.metrics = path / "metrics.jsonl"
+        self.last_checkpoint = path / "checkpoints" / "last.pt"
+        self.scores = path / "scores.json"
+        self.baselines = path / "baselines.json"
+        self.predictions = path / "predictions"
+        self.plugins = path / "plugins"
+        self.report = path / "report.html"
+
+    @classmethod
+    def existing(cls, path: Path) -> "RunFolder":
+        """Return the folder of a run that has been started.
+
+        Raises:
+            MolfoundError: the folder is missing or holds no run.
+        """
+        run = cls(path)
+        if not run.config.is_file():
+            raise MolfoundError(f"{path} is not a run folder: it has no config.yaml")
+        return run
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether a training has left anything here that could be lost."""
+        return self.last_checkpoint.exists() or self.model.exists()
+
+    def clear(self) -> None:
+        """Remove what an earlier run left in the folder."""
+        for path in (self.model, self.specification, self.metrics, self.last_checkpoint, self.scores, self.baselines, self.report):
+            path.unlink(missing_ok=True)
+        for folder in (self.predictions, self.plugins):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+    def write_json(self, path: Path, content: Any) -> None:
+        """Write a JSON file of the run: it is either there whole or not at all."""
+        write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+class MetricsLog:
+    """Lines of ``metrics.jsonl``, one figure each: ``{"step", "epoch", "part", "task", "name", "value"}``.
+
+    Args:
+        path: the file; lines are added at its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def length(self) -> int:
+        """Bytes written so far, kept in every checkpoint."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def rewind(self, length: int) -> None:
+        """Forget what was written after a checkpoint."""
+        if self.length > length:
+            os.truncate(self.path, length)
+
+    def write(self, figures: Iterable["dict[str, Any]"]) -> None:
+        """Add figures; they are on disk when this returns."""
+        lines = "".join(json.dumps(figure, ensure_ascii=False, allow_nan=False) + "\n" for figure in figures)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,164 @@
+"""Train an experiment into a run folder, or go on with one that was interrupted."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer
+
+from molfound.config import load_config, to_yaml
+from molfound.config.schema import Experiment
+from molfound.data.datamodule import MixtureDataModule
+from molfound.data.shards import write_atomically
+from molfound.errors import MolfoundError
+from molfound.model import MolecularModel, load_weights, save_specification, specify
+from molfound.plugins import keep_plugins, load_plugins
+from molfound.training.checkpoint import load_checkpoint
+from molfound.training.console import EpochReporter
+from molfound.training.finish import finish
+from molfound.training.mixture import TaskMixture, fit_normalizers, load_task_mixture
+from molfound.training.module import TrainingModule
+from molfound.training.recorder import RunRecorder
+from molfound.training.run_folder import MetricsLog, RunFolder
+
+
+def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
+    """Prepare the data, train, evaluate and report, and return the run folder.
+
+    Args:
+        experiment: what to train.
+        overwrite: whether a run that is in the folder already may be replaced.
+
+    Raises:
+        MolfoundError: a mistake in the experiment or its data, or a run in the folder that would be lost.
+    """
+    run = RunFolder(experiment.run_folder)
+    if run.has_progress and not overwrite:
+        raise MolfoundError(
+            f"{run.path} holds a run already: go on with it (--resume {run.path}), replace it (--overwrite) or name "
+            "another folder (run.folder=…)"
+        )
+    # The data come first: a mistake in them must not cost the run that is to be replaced.
+    mixture = _load(experiment)
+    run.clear()
+    write_atomically(run.config, to_yaml(experiment).encode())
+    return _fit(experiment, mixture, run)
+
+
+def resume(folder: Path, experiment: Experiment | None = None) -> RunFolder:
+    """Go on with the run in a folder from its last checkpoint, to the same end as if it had never stopped.
+
+    Args:
+        folder: the run folder.
+        experiment: what the user takes the run for; None: what its ``config.yaml`` says.
+
+    Raises:
+        MolfoundError: no run there, or one of another experiment.
+    """
+    run = RunFolder.existing(folder)
+    kept = load_config(run.config)
+    if experiment is not None:
+        check_same(kept, experiment, folder)
+    return _fit(kept, _load(kept), run)
+
+
+def _load(experiment: Experiment) -> TaskMixture:
+    load_plugins(Path(path) for path in experiment.plugins)
+    return load_task_mixture(experiment)
+
+
+def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFolder:
+    config = experiment.training
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(experiment.seed)
+    plugins = keep_plugins([Path(path) for path in experiment.plugins], run.plugins)
+    specification = specify(experiment, mixture.tasks, plugins)
+    model = MolecularModel(specification)
+    fit_normalizers(model, mixture)
+    save_specification(specification, run.specification)
+
+    reporter = EpochReporter(config.epochs)
+    reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
+    data = MixtureDataModule(mixture.graphs, experiment.data, experiment.seed)
+    steps = -(-len(data.sampler.batches(0)) // config.accumulate)
+    module = TrainingModule(model, config, total_steps=config.epochs * steps)
+    data.position = module.position
+    if run.last_checkpoint.exists():
+        checkpoint = load_checkpoint(run.last_checkpoint)
+        module.restore(checkpoint)
+        MetricsLog(run.metrics).rewind(checkpoint["metrics_length"])
+        reporter.line(f"going on at epoch {module.progress.epoch + 1}, batch {module.progress.batch + 1}")
+    else:
+        MetricsLog(run.metrics).rewind(0)
+
+    recorder = RunRecorder(run, config, reporter)
+    if module.progress.epoch < config.epochs and not module.progress.stopped:
+        with recorder.interruptible(), _quiet_lightning():
+            _trainer(experiment, recorder, config.epochs - module.progress.epoch).fit(module, data)
+    load_weights(model, run.model)
+    finish(experiment, mixture, model, run, reporter)
+    return run
+
+
+def _trainer(experiment: Experiment, recorder: RunRecorder, epochs: int) -> Trainer:
+    """Return the trainer; `recorder` writes the checkpoints, so that any moment of a training can be resumed."""
+    config = experiment.training
+    return Trainer(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+        max_epochs=epochs,
+        accumulate_grad_batches=config.accumulate,
+        gradient_clip_val=config.clip,
+        callbacks=[recorder],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        # The first epoch of a resumed training is shorter than the next: each asks for its own batches.
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+    )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's notes about devices and loaders, which do not concern users here, off the console."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
+    """Refuse to resume a run as another experiment; where the data and the store lie may differ.
+
+    Raises:
+        MolfoundError: names the keys that differ.
+    """
+    ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
+    free = ("data.root", "data.store", "data.processes", "run.folder", "training.threads")
+    differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free)
+    if differing:
+        raise MolfoundError(
+            f"{folder} is a run of another experiment: {', '.join(differing[:5])} differ; resume it without a "
+            "configuration, or train into another folder"
+        )
+
+
+def _flat(tree: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(tree, dict) or not tree:
+        return {prefix: tree}
+    return {key: value for name, branch in tree.items() for key, value in _flat(branch, f"{prefix}.{name}" if prefix else name).items()}

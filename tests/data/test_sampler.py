@@ -1,0 +1,89 @@
+"""The order of samples: a pure function of seed, epoch and position, fair to every molecule."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, cut, permutation
+from molfound.errors import MolfoundError
+
+COUNTS = np.full(1000, 5)
+
+
+def sampler(seed: int = 0, limits: BatchLimits | None = None, **shares: float) -> MixtureSampler:
+    pools = {
+        name: Pool(np.arange(100 * i, 100 * i + 60), share) for i, (name, share) in enumerate(shares.items())
+    }
+    return MixtureSampler(pools, limits or BatchLimits(16), COUNTS, 2 * COUNTS, seed)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 1000), st.integers(0, 200))
+def test_permutation_holds_every_number_once(seed: int, epoch: int, size: int) -> None:
+    assert sorted(permutation(seed, "x", epoch, size=size)) == list(range(size))
+
+
+def test_permutation_depends_on_seed_epoch_and_name_only() -> None:
+    orders = {
+        tuple(permutation(seed, name, epoch, size=50)) for seed in (0, 1) for name in ("a", "b") for epoch in (0, 1)
+    }
+    assert len(orders) == 8
+    assert np.array_equal(permutation(1, "a", 1, size=50), permutation(1, "a", 1, size=50))
+
+
+def test_permutation_is_uniform_over_places() -> None:
+    # 3,000 permutations of 6: each number at each place 500 times, within five standard deviations.
+    counts = np.zeros((6, 6))
+    for epoch in range(3000):
+        counts[np.arange(6), permutation(3, "x", epoch, size=6)] += 1
+    assert np.abs(counts - 500).max() < 5 * np.sqrt(500 * 5 / 6)
+
+
+def test_an_epoch_holds_every_molecule_once() -> None:
+    mixture = sampler(a=1.0, b=1.0)
+    assert sorted(mixture.order(3)) == [*range(60), *range(100, 160)]
+    assert not np.array_equal(mixture.order(3), mixture.order(4))
+
+
+def test_epochs_in_any_order_give_the_same_samples() -> None:
+    first, second = sampler(a=1.0, b=0.5), sampler(a=1.0, b=0.5)
+    forward = [first.order(epoch) for epoch in range(4)]
+    backward = [second.order(epoch) for epoch in reversed(range(4))]
+    assert all(np.array_equal(a, b) for a, b in zip(forward, reversed(backward), strict=True))
+
+
+@pytest.mark.parametrize(("share", "epochs", "times"), [(0.25, 4, 1), (0.5, 6, 3), (2.5, 2, 5)])
+def test_a_share_meets_all_molecules_equally_often(share: float, epochs: int, times: int) -> None:
+    mixture = sampler(a=share)
+    met = np.concatenate([mixture.order(epoch) for epoch in range(epochs)])
+    assert np.array_equal(np.bincount(met, minlength=60), np.full(60, times))
+
+
+def test_a_small_share_takes_no_molecule_twice_in_an_epoch() -> None:
+    mixture = sampler(a=0.3)
+    assert len(set(mixture.order(2))) == len(mixture.order(2)) == 18
+
+
+@given(st.integers(1, 20), st.integers(30, 200), st.integers(0, 50))
+def test_batches_respect_the_limits_and_keep_the_order(graphs: int, nodes: int, seed: int) -> None:
+    counts = np.random.default_rng(seed).integers(1, 30, 200)
+    order = np.random.default_rng(seed + 1).permutation(200)
+    batches = cut(order, BatchLimits(graphs, nodes=nodes, edges=70), counts, 2 * counts)
+    assert np.array_equal(np.concatenate(batches), order)
+    for batch, following in zip(batches, [*batches[1:], None], strict=True):
+        total = counts[batch].sum()
+        assert len(batch) <= graphs
+        assert (total <= nodes and 2 * total <= 70) or len(batch) == 1
+        if following is not None:  # a batch is only closed when the next molecule does not fit
+            more = total + counts[following[0]]
+            assert len(batch) == graphs or more > nodes or 2 * more > 70
+
+
+def test_a_molecule_larger_than_a_batch_is_named() -> None:
+    with pytest.raises(MolfoundError, match=r"dataset 'a' has a molecule of 5 nodes.*data\.batch\.nodes=4"):
+        sampler(limits=BatchLimits(8, nodes=4), a=1.0)
+
+
+def test_an_empty_training_part_is_named() -> None:
+    with pytest.raises(MolfoundError, match="dataset 'a' has no molecule"):
+        MixtureSampler({"a": Pool(np.arange(0))}, BatchLimits(4), COUNTS, COUNTS, 0)
