@@ -1,0 +1,1 @@
+"""What is predicted: tasks, heads, losses, metrics and label normalisation."""

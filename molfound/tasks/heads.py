@@ -1,0 +1,110 @@
+"""Heads: from the representation of a molecule, atom, edge or pair to a task's predictions."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from molfound.config.schema import Count, Dropout
+from molfound.registry import Registry
+from molfound.tasks.task import Task
+
+
+class Head(nn.Module):
+    """What predicts one task, at whatever level: the representation decides what a row is.
+
+    A subclass takes `width_in` and `task`, declares its options keyword-only, and implements
+    `forward(representation [R, width_in]) -> [R, L]`, or `[R, L, classes]` for a multiclass task: normalised units for
+    a regression, logits for classes. `self.outputs` is how many numbers that is per row; `self.shaped` gives a flat
+    `[R, outputs]` its shape.
+
+    Args:
+        width_in: width of the representation.
+        task: what to predict.
+
+    Example:
+        >>> import torch
+        >>> from molfound.tasks.resolve import make_task
+        >>> class Bilinear(Head):  # with @heads.register("bilinear") above it
+        ...     def __init__(self, width_in: int, task: Task, *, rank: int = 8) -> None:
+        ...         super().__init__(width_in, task)
+        ...         self.left, self.right = nn.Linear(width_in, rank), nn.Linear(width_in, rank)
+        ...         self.last = nn.Linear(rank, self.outputs)
+        ...
+        ...     def forward(self, representation: Tensor) -> Tensor:
+        ...         return self.shaped(self.last(self.left(representation) * self.right(representation)))
+        >>> task = make_task("shifts", "nmr", "node", "multiclass", ["bin"], classes=3)
+        >>> Bilinear(16, task, rank=4)(torch.zeros(5, 16)).shape
+        torch.Size([5, 1, 3])
+    """
+
+    def __init__(self, width_in: int, task: Task) -> None:
+        super().__init__()
+        self.width_in = width_in
+        self.labels = len(task.labels)
+        self.classes = task.classes
+        self.outputs = task.outputs
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return the predictions [R, L] or [R, L, classes] from representations [R, width_in]."""
+        raise NotImplementedError
+
+    def shaped(self, flat: Tensor) -> Tensor:
+        """Return `flat` [R, outputs] as [R, L], or as [R, L, classes] for a multiclass task."""
+        return flat if self.classes is None else flat.view(*flat.shape[:-1], self.labels, self.classes)
+
+
+heads: Registry[type[Head]] = Registry("head")
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+@heads.register("linear")
+class LinearHead(Head):
+    """One linear map."""
+
+    def __init__(self, width_in: int, task: Task) -> None:
+        super().__init__(width_in, task)
+        self.linear = nn.Linear(width_in, self.outputs)
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return the predictions [R, L] or [R, L, classes]."""
+        return self.shaped(self.linear(representation))
+
+
+@heads.register("mlp")
+class MLPHead(Head):
+    """Hidden layers, each linear, norm, activation, dropout, and a linear map after them.
+
+    Args:
+        width_in: width of the representation.
+        task: what to predict.
+        hidden: widths of the hidden layers; None: one of `width_in`.
+        dropout: share of hidden units left out in training.
+        activation: between the layers.
+        norm: layer norm in the hidden layers, or none.
+    """
+
+    def __init__(
+        self,
+        width_in: int,
+        task: Task,
+        *,
+        hidden: list[Count] | None = None,
+        dropout: Dropout = 0.0,
+        activation: Literal["relu", "gelu", "silu", "tanh"] = "relu",
+        norm: Literal["layer", "none"] = "none",
+    ) -> None:
+        super().__init__(width_in, task)
+        layers: list[nn.Module] = []
+        width = width_in
+        for next_width in [width_in] if hidden is None else hidden:
+            layers.append(nn.Linear(width, next_width))
+            layers.extend([nn.LayerNorm(next_width)] if norm == "layer" else [])
+            layers.append(ACTIVATIONS[activation]())
+            layers.extend([nn.Dropout(dropout)] if dropout > 0 else [])
+            width = next_width
+        self.layers = nn.Sequential(*layers, nn.Linear(width, self.outputs))
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return the predictions [R, L] or [R, L, classes]."""
+        return self.shaped(self.layers(representation))

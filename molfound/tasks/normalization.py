@@ -1,0 +1,82 @@
+"""Normalisation of regression labels: mean and deviation per label, fitted on training rows, kept in the model."""
+
+import logging
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+
+class Normalizer(nn.Module):
+    """Standardises labels and undoes it: `(label - mean) / deviation`, per label.
+
+    Args:
+        mean: [L], in each label's unit.
+        deviation: [L], above 0.
+
+    Example:
+        >>> normalizer = Normalizer.fit(np.array([0, 0, 1, 1]), np.array([1.0, 3.0, 5.0, 25.0]), ["x", "y"])
+        >>> normalizer.normalize(torch.tensor([[3.0, 5.0], [float("nan"), 15.0]]))
+        tensor([[ 1., -1.],
+                [nan,  0.]])
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.to(torch.float32))
+        self.register_buffer("deviation", deviation.to(torch.float32))
+
+    @classmethod
+    def identity(cls, labels: int) -> Self:
+        """Return the normaliser that changes nothing, for tasks that are not normalised and for loading weights."""
+        return cls(torch.zeros(labels), torch.ones(labels))
+
+    @classmethod
+    def fit(cls, label: NDArray[np.integer], values: NDArray[np.floating], names: Sequence[str]) -> Self:
+        """Return the normaliser of sparse (label, value) pairs, which must come from training rows only.
+
+        Mean and population deviation are computed in float64. A label with fewer than two values, or with equal
+        ones, keeps its scale (deviation 1), and a warning in the log names it.
+
+        Args:
+            label: [V], the label of each value, in 0 … L - 1 (at node level: `index % L`).
+            values: [V], finite.
+            names: L label names, for the warning.
+        """
+        count = np.bincount(label, minlength=len(names))
+        values = values.astype(np.float64)
+        some = np.maximum(count, 1)
+        mean = np.bincount(label, weights=values, minlength=len(names)) / some
+        centred = values - mean[label]
+        deviation = np.sqrt(np.bincount(label, weights=centred**2, minlength=len(names)) / some)
+        one_of_them = np.zeros(len(names))
+        one_of_them[label] = values
+        varies = np.bincount(label[values != one_of_them[label]], minlength=len(names)) > 0
+        scaled = varies & (deviation.astype(np.float32) > 0)
+        if not scaled.all():
+            unscaled = [name for name, is_scaled in zip(names, scaled, strict=True) if not is_scaled]
+            logger.warning(
+                "%d of %d labels have no two different training values and keep their scale: %s%s",
+                *(len(unscaled), len(names), ", ".join(unscaled[:5]), ", …" if len(unscaled) > 5 else ""),
+            )
+        return cls(torch.from_numpy(mean), torch.from_numpy(np.where(scaled, deviation, 1.0)))
+
+    def normalize(self, labels: Tensor) -> Tensor:
+        """Return labels [R, L] in normalised units; NaN stays NaN."""
+        return (labels - self.mean) / self.deviation
+
+    def denormalize(self, predictions: Tensor) -> Tensor:
+        """Return predictions [R, L] in original units, float32."""
+        return predictions.float() * self.deviation + self.mean
+
+    def extra_repr(self) -> str:
+        """Return what `repr` shows: the number of labels."""
+        return f"labels={len(self.mean)}"
