@@ -1,10 +1,9 @@
 """Heads: from the representation of a molecule, atom, edge or pair to a task's predictions."""
 
-from typing import Literal
-
 from torch import Tensor, nn
 
 from molfound.config.schema import Count, Dropout
+from molfound.nn.blocks import MLP, Activation, Norm
 from molfound.registry import Registry
 from molfound.tasks.task import Task
 
@@ -55,8 +54,6 @@ class Head(nn.Module):
 
 heads: Registry[type[Head]] = Registry("head")
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
-
 
 @heads.register("linear")
 class LinearHead(Head):
@@ -73,7 +70,7 @@ class LinearHead(Head):
 
 @heads.register("mlp")
 class MLPHead(Head):
-    """Hidden layers, each linear, norm, activation, dropout, and a linear map after them.
+    """A multi-layer perceptron, `molfound.nn.blocks.MLP`.
 
     Args:
         width_in: width of the representation.
@@ -81,7 +78,7 @@ class MLPHead(Head):
         hidden: widths of the hidden layers; None: one of `width_in`.
         dropout: share of hidden units left out in training.
         activation: between the layers.
-        norm: layer norm in the hidden layers, or none.
+        norm: of the hidden layers: none, layer or batch.
     """
 
     def __init__(
@@ -91,19 +88,12 @@ class MLPHead(Head):
         *,
         hidden: list[Count] | None = None,
         dropout: Dropout = 0.0,
-        activation: Literal["relu", "gelu", "silu", "tanh"] = "relu",
-        norm: Literal["layer", "none"] = "none",
+        activation: Activation = "relu",
+        norm: Norm = "none",
     ) -> None:
         super().__init__(width_in, task)
-        layers: list[nn.Module] = []
-        width = width_in
-        for next_width in [width_in] if hidden is None else hidden:
-            layers.append(nn.Linear(width, next_width))
-            layers.extend([nn.LayerNorm(next_width)] if norm == "layer" else [])
-            layers.append(ACTIVATIONS[activation]())
-            layers.extend([nn.Dropout(dropout)] if dropout > 0 else [])
-            width = next_width
-        self.layers = nn.Sequential(*layers, nn.Linear(width, self.outputs))
+        widths = [width_in] if hidden is None else hidden
+        self.layers = MLP(width_in, widths, self.outputs, activation=activation, norm=norm, dropout=dropout)
 
     def forward(self, representation: Tensor) -> Tensor:
         """Return the predictions [R, L] or [R, L, classes]."""

@@ -1,19 +1,17 @@
 """Tasks from configuration and manifest: defaults by kind, labels expanded, components checked."""
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from molfound.config.component import Component
 from molfound.config.schema import Experiment, Kind, Level, TaskConfig
+from molfound.data.manifest import Manifest
+from molfound.data.tables import expand_columns
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.tasks.heads import heads
 from molfound.tasks.losses import losses
 from molfound.tasks.metrics import metrics as known_metrics
 from molfound.tasks.task import Task
-
-if TYPE_CHECKING:
-    from molfound.data.manifest import Manifest
 
 DEFAULT_LOSS: dict[Kind, str] = {"regression": "mae", "binary": "bce", "multiclass": "cross_entropy"}
 DEFAULT_METRICS: dict[Kind, tuple[str, ...]] = {
@@ -68,7 +66,7 @@ def make_task(
 
 
 def resolve_tasks(
-    experiment: Experiment, manifests: "Mapping[str, Manifest]", columns_by_dataset: Mapping[str, Sequence[str]]
+    experiment: Experiment, manifests: Mapping[str, Manifest], columns_by_dataset: Mapping[str, Sequence[str]]
 ) -> dict[str, Task]:
     """Return the experiment's tasks by name: each of its keys from the experiment, else the manifest, else its kind.
 
@@ -87,7 +85,7 @@ def resolve_tasks(
     }
 
 
-def _resolve(name: str, config: TaskConfig, manifest: "Manifest", columns: Sequence[str]) -> Task:
+def _resolve(name: str, config: TaskConfig, manifest: Manifest, columns: Sequence[str]) -> Task:
     described = manifest.tasks.get(config.task or name)
     level, kind, labels = config.level, config.kind, config.labels
     if described is None:
@@ -106,7 +104,7 @@ def _resolve(name: str, config: TaskConfig, manifest: "Manifest", columns: Seque
         config.dataset,
         level,
         kind,
-        expand_labels(labels, columns, task=name),
+        _expanded(labels, columns, name),
         classes=classes,
         head=config.head,
         loss=config.loss,
@@ -117,30 +115,11 @@ def _resolve(name: str, config: TaskConfig, manifest: "Manifest", columns: Seque
     )
 
 
-def expand_labels(patterns: Sequence[str], columns: Sequence[str], *, task: str) -> list[str]:
-    """Return the columns that the patterns name, each once, in the patterns' and then the columns' order.
-
-    A pattern is a column's name, or has the wildcards ``*`` and ``?``; a column's own name comes first.
-
-    Raises:
-        MolfoundError: a pattern that fits no column, with the nearest.
-
-    Example:
-        >>> expand_labels(["gap", "graph_*"], ["smiles", "graph_b", "graph_a", "gap"], task="qm9")
-        ['gap', 'graph_b', 'graph_a']
-    """
-    expanded: dict[str, None] = {}
-    known = set(columns)
-    for pattern in patterns:
-        is_wildcard = pattern not in known and ("*" in pattern or "?" in pattern)
-        # Square brackets stand in real column names, so that they are no wildcard here.
-        glob = pattern.replace("[", "[[]")
-        fitting = [column for column in columns if fnmatchcase(column, glob)] if is_wildcard else [pattern]
-        if not fitting or (not is_wildcard and pattern not in known):
-            what = "no column fits the label pattern" if is_wildcard else "no column of that label's name:"
-            raise MolfoundError(f"task '{task}': {what} '{pattern}'{did_you_mean(pattern, columns)}")
-        expanded.update(dict.fromkeys(fitting))
-    return list(expanded)
+def _expanded(labels: Sequence[str], columns: Sequence[str], task: str) -> tuple[str, ...]:
+    try:
+        return expand_columns(labels, columns)
+    except MolfoundError as error:
+        raise MolfoundError(f"task '{task}': {error}") from None
 
 
 def _check(task: Task) -> None:
