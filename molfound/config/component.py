@@ -41,12 +41,12 @@ class Component:
             case Mapping():
                 name = value.get("name")
                 if not isinstance(name, str) or not name:
-                    raise PydanticCustomError("component", "needs a name: {{name: NAME, option: value}}")
+                    raise PydanticCustomError("component", "needs a name: {name: NAME, option: value}")
                 for key in value:
                     if not isinstance(key, str):
                         raise PydanticCustomError("component", "the option '{key}' must be text", {"key": str(key)})
                 return cls(name, {key: option for key, option in value.items() if key != "name"})
-        raise PydanticCustomError("component", "should be a component: its name, or {{name: NAME, option: value}}")
+        raise PydanticCustomError("component", "should be a component: its name, or {name: NAME, option: value}")
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the mapping form, ``{"name": ..., option: value, ...}``."""

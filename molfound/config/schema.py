@@ -118,7 +118,7 @@ SplitChoice = Annotated[
     Discriminator(
         _split_form,
         custom_error_type="split",
-        custom_error_message="should be the name of a split of the manifest, or {{kind: …}} with kind one of "
+        custom_error_message="should be the name of a split of the manifest, or {kind: …} with kind one of "
         + ", ".join(SPLIT_KINDS),
     ),
 ]
@@ -331,6 +331,34 @@ DEFAULT_ENCODING_ENCODERS: dict[str, dict[str, Any]] = {
 }
 
 
+def with_encoding_encoders(data: Any) -> Any:
+    """Return an experiment's mapping with the encoding encoders that follow from its encodings.
+
+    Where it gives no encoding encoder at all, each encoding that has a default one gets it; and an encoding that is
+    taken out (null) takes its encoder along. What is not of that shape is returned as it is, for the schema to judge.
+    """
+    match data:
+        case {"model": {"inputs": {"encodings": dict(encoders)}}, "encodings": dict(encodings)}:
+            chosen = {name: encoder for name, encoder in encoders.items() if encodings.get(name, True) is not None}
+        case {"model": {"inputs": {"encodings": _}}}:
+            return data
+        case {"model": dict(), "encodings": dict(encodings)}:
+            present = [name for name, options in encodings.items() if options is not None]
+            chosen = {name: DEFAULT_ENCODING_ENCODERS[name] for name in present if name in DEFAULT_ENCODING_ENCODERS}
+        case {"model": dict()}:
+            chosen = DEFAULT_ENCODING_ENCODERS
+        case _:
+            return data
+    inputs = data["model"].get("inputs", {})
+    if not isinstance(inputs, dict):
+        return data
+    return {**data, "model": {**data["model"], "inputs": {**inputs, "encodings": chosen}}}
+
+
+def _unknown(path: str, problem: str) -> PydanticCustomError:
+    return PydanticCustomError("reference", "{problem}", {"path": path, "problem": problem})
+
+
 class Experiment(Section):
     """A whole experiment: data, model, tasks and training.
 
@@ -358,7 +386,8 @@ class Experiment(Section):
     features: FeaturesConfig = FeaturesConfig()
     """Atom and bond features."""
     encodings: Annotated[dict[Key, dict[Text, Any]], TakesOutNull] = DEFAULT_ENCODINGS
-    """Positional and structural encodings by name, with their options; null takes an inherited one out."""
+    """Positional and structural encodings by name, with their options; null takes an inherited one out, and with it its
+    encoding encoder."""
     model: ModelConfig
     """The model up to the heads."""
     tasks: Annotated[dict[Key, TaskConfig], Field(min_length=1), TakesOutNull]
@@ -375,16 +404,8 @@ class Experiment(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _encode_default_encodings(cls, data: Any) -> Any:
-        """Fill in the encoding encoders of the encodings in force, where the experiment gives none."""
-        if not isinstance(data, Mapping) or not isinstance(data.get("model"), Mapping):
-            return data
-        model, encodings = data["model"], data.get("encodings", DEFAULT_ENCODINGS)
-        inputs = model.get("inputs", {})
-        if not isinstance(inputs, Mapping) or "encodings" in inputs or not isinstance(encodings, Mapping):
-            return data
-        chosen = {name: DEFAULT_ENCODING_ENCODERS[name] for name in encodings if name in DEFAULT_ENCODING_ENCODERS}
-        return {**data, "model": {**model, "inputs": {**inputs, "encodings": chosen}}}
+    def _settle_encoding_encoders(cls, data: Any) -> Any:
+        return with_encoding_encoders(data)
 
     @model_validator(mode="after")
     def _check_references(self) -> "Experiment":
@@ -392,10 +413,9 @@ class Experiment(Section):
         for name, task in self.tasks.items():
             if task.dataset not in self.data.datasets:
                 near = did_you_mean(task.dataset, self.data.datasets)
-                problem = f"tasks.{name}.dataset: no dataset '{task.dataset}' under data.datasets{near}"
-                raise PydanticCustomError("reference", "{problem}", {"problem": problem})
+                raise _unknown(f"tasks.{name}.dataset", f"no dataset '{task.dataset}' under data.datasets{near}")
         for name in self.model.inputs.encodings:
             if name not in self.encodings:
-                problem = f"model.inputs.encodings.{name}: no encoding '{name}'{did_you_mean(name, self.encodings)}"
-                raise PydanticCustomError("reference", "{problem}", {"problem": problem})
+                near = did_you_mean(name, self.encodings)
+                raise _unknown(f"model.inputs.encodings.{name}", f"no encoding '{name}' under encodings{near}")
         return self
