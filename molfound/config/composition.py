@@ -22,9 +22,10 @@ _GROUND = {"data": {"root": "${oc.env:MOLFOUND_DATA,data}"}}
 def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Return the experiment that a configuration file and overrides describe.
 
-    What a file `extends` is read first, in the order given, then the file itself, then the overrides, each laid
-    over what came before (see `merging.merged`). The schema's defaults are filled in where the files say nothing, so that
-    overrides are laid over all that is in force; last, ``${...}`` is replaced.
+    What a file `extends` is read first, in the order given, then the file itself, each laid over what came before (see
+    `merging.merged`). The schema's defaults are filled in where the files say nothing; then the overrides are laid over
+    all that is in force, and ``${...}`` is replaced.
+
     Paths in `extends` and `plugins` are relative to the file that names them (to the working directory in an
     override); `data.root`, `data.store` and `run.folder` are relative to the working directory.
 
@@ -56,7 +57,7 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
 
 def to_yaml(experiment: Experiment) -> str:
     """Return the experiment as YAML with every default written out; it loads back equal."""
-    return write_text(experiment.model_dump(mode="json"))
+    return write_text(experiment.model_dump())
 
 
 def json_schema() -> dict[str, Any]:
