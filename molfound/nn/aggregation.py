@@ -1,0 +1,157 @@
+"""Sums over neighbours and over segments, fast and differentiable.
+
+Edges are sorted by target and every edge knows its reverse, so each of these sums, and each of their gradients, is a
+gather and a sum over contiguous segments. On a CPU that is one call of the embedding-bag kernel, several times faster
+than ``scatter_add`` and the gradient of indexing. Elsewhere, under `torch.compile` and in half precision the plain
+formulation is used, which those run in parallel or fuse.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from molfound.data.batch import GraphBatch
+from molfound.nn.edge_table import EdgeGroups, EdgeTable
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """The directed edges of a batch: both directions of each bond, sorted by target.
+
+    Attributes:
+        source: int64 ``[E]``, the node that each edge leaves.
+        target: int64 ``[E]``, the node that each edge enters, ascending.
+        reverse: int64 ``[E]``, the edge of the same bond in the other direction.
+        num_nodes: N.
+    """
+
+    source: Tensor
+    target: Tensor
+    reverse: Tensor
+    num_nodes: int
+
+    @classmethod
+    def of(cls, batch: GraphBatch) -> Self:
+        """Return the adjacency of a batch."""
+        return cls(batch.edge_index[0], batch.edge_index[1], batch.edge_reverse, batch.num_nodes)
+
+    @cached_property
+    def degrees(self) -> Tensor:
+        """Number of neighbours of each node, int64 ``[N]``."""
+        zeros = torch.zeros(self.num_nodes, dtype=torch.int64, device=self.target.device)
+        return zeros.scatter_add_(0, self.target, torch.ones_like(self.target))
+
+    @cached_property
+    def ptr(self) -> Tensor:
+        """int64 ``[N + 1]``: the edges ``ptr[i]:ptr[i + 1]`` enter node i."""
+        return F.pad(self.degrees.cumsum(0), (1, 0))
+
+
+def sum_neighbours(nodes: Tensor, adjacency: Adjacency) -> Tensor:
+    """Return for each node the sum of its neighbours' features: ``[N, d]`` to ``[N, d]``."""
+    if _packed(nodes):
+        result: Tensor = _SumNeighbours.apply(nodes, adjacency)
+        return result
+    return _sum_by_index(nodes.index_select(0, adjacency.source), adjacency.target, adjacency.num_nodes)
+
+
+def sum_edges(edges: Tensor, adjacency: Adjacency) -> Tensor:
+    """Return for each node the sum over the edges that enter it: ``[E, d]`` to ``[N, d]``."""
+    return segment_sum(edges, adjacency.target, adjacency.ptr)
+
+
+def sum_relu_messages(nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
+    """Return for each node i the sum over its neighbours j of ``relu(nodes[j] + edges[ij])``, ``[N, d]``."""
+    if _packed(nodes) and nodes.dtype == edges.rows.dtype:
+        result: Tensor = _SumReluMessages.apply(nodes, edges.rows, edges.groups, adjacency)
+        return result
+    messages = F.relu(nodes.index_select(0, adjacency.source) + edges.expand())
+    return _sum_by_index(messages, adjacency.target, adjacency.num_nodes)
+
+
+def segment_sum(values: Tensor, index: Tensor, ptr: Tensor) -> Tensor:
+    """Return the sum over each contiguous segment: ``[M, d]`` to ``[S, d]``.
+
+    Args:
+        values: ``[M, d]``.
+        index: int64 ``[M]``, the segment of each row, ascending.
+        ptr: int64 ``[S + 1]``: segment s is ``values[ptr[s]:ptr[s + 1]]``.
+
+    Example:
+        >>> segment_sum(torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0, 0, 2]), torch.tensor([0, 2, 2, 3]))
+        tensor([[3.], [0.], [4.]])
+    """
+    if _packed(values):
+        result: Tensor = _SegmentSum.apply(values, index, ptr)
+        return result
+    return _sum_by_index(values, index, ptr.numel() - 1)
+
+
+def _packed(values: Tensor) -> bool:
+    on_cpu = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
+    return on_cpu and not torch.compiler.is_compiling()
+
+
+def _sum_by_index(values: Tensor, index: Tensor, size: int) -> Tensor:
+    return values.new_zeros(size, values.shape[1]).index_add(0, index, values)
+
+
+def _sum_gathered(values: Tensor, indices: Tensor, ptr: Tensor) -> Tensor:
+    """Return ``[S, d]``: for segment s the sum of ``values[indices[ptr[s]:ptr[s + 1]]]``."""
+    return torch.embedding_bag(values, indices, ptr, False, 0, False, None, True)[0]
+
+
+class _SumNeighbours(Function):
+    """Its own gradient: the adjacency matrix is symmetric."""
+
+    @staticmethod
+    def forward(ctx: Any, nodes: Tensor, adjacency: Adjacency) -> Tensor:
+        ctx.adjacency = adjacency
+        return _sum_gathered(nodes, adjacency.source, adjacency.ptr)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        adjacency = ctx.adjacency
+        return _sum_gathered(gradient.contiguous(), adjacency.source, adjacency.ptr), None
+
+
+class _SumReluMessages(Function):
+    @staticmethod
+    def forward(ctx: Any, nodes: Tensor, rows: Tensor, groups: EdgeGroups, adjacency: Adjacency) -> Tensor:
+        both = torch.stack((adjacency.source, groups.index + nodes.shape[0]), dim=1)
+        ends = torch.arange(0, both.numel() + 1, 2)
+        messages = _sum_gathered(torch.cat((nodes, rows)), both.view(-1), ends).relu_()
+        ctx.save_for_backward(messages)
+        ctx.groups, ctx.adjacency = groups, adjacency
+        return _sum_gathered(messages, torch.arange(messages.shape[0]), adjacency.ptr)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        (messages,) = ctx.saved_tensors
+        groups, adjacency = ctx.groups, ctx.adjacency
+        of_messages = gradient.index_select(0, adjacency.target)
+        torch.ops.aten.threshold_backward.grad_input(of_messages, messages, 0, grad_input=of_messages)
+        # The reverses of the edges that enter a node are the edges that leave it.
+        of_nodes = _sum_gathered(of_messages, adjacency.reverse, adjacency.ptr) if ctx.needs_input_grad[0] else None
+        of_rows = _sum_gathered(of_messages, groups.order, groups.ptr) if ctx.needs_input_grad[1] else None
+        return of_nodes, of_rows, None, None
+
+
+class _SegmentSum(Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, index: Tensor, ptr: Tensor) -> Tensor:
+        ctx.index = index
+        return _sum_gathered(values.contiguous(), torch.arange(values.shape[0]), ptr)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient.index_select(0, ctx.index), None, None

@@ -1,0 +1,87 @@
+"""The message-passing encoder."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from molfound.config.component import Component
+from molfound.config.schema import Count, Dropout
+from molfound.data.batch import GraphBatch
+from molfound.nn.aggregation import Adjacency
+from molfound.nn.blocks import Activation, Norm, hidden_parts
+from molfound.nn.edge_table import EdgeTable
+from molfound.nn.encoder import Encoder, encoders
+from molfound.nn.inputs import InputNetwork
+from molfound.nn.layers import layers
+from molfound.nn.representations import Representations, Widths
+
+
+@encoders.register("gnn")
+class GNN(Encoder):
+    """A stack of message-passing layers, each followed by norm, activation and dropout, with a residual around it.
+
+    The residual is left out where a block changes the width, which is the first one unless the inputs have the
+    encoder's width.
+
+    Args:
+        inputs: the input network.
+        layer: the layer, by name or as a mapping with its options: ``{"name": "gin", "hidden": 192}``.
+        depth: number of layers.
+        width: width of the node representations.
+        norm: after each layer: over each row, over the batch, or none.
+        activation: after each layer, and inside layers that have one.
+        dropout: share of the entries left out after each layer in training.
+        residual: whether each block adds its input to its output.
+
+    Raises:
+        MolfoundError: an unknown layer or layer option.
+    """
+
+    def __init__(
+        self,
+        inputs: InputNetwork,
+        *,
+        layer: str | dict[str, Any] = "gine",
+        depth: Count = 4,
+        width: Count = 96,
+        norm: Norm = "layer",
+        activation: Activation = "gelu",
+        dropout: Dropout = 0.0,
+        residual: bool = True,
+    ) -> None:
+        super().__init__(inputs)
+        chosen = Component.of(layer)
+        options = dict(chosen.options)
+        if "activation" in layers.options(chosen.name):
+            options.setdefault("activation", activation)
+        widths = [inputs.node_width] + [width] * depth
+        self.blocks = nn.ModuleList(
+            Block(
+                layers.build(chosen.name, before, width, inputs.edge_width, **options),
+                nn.Sequential(*hidden_parts(width, activation, norm, dropout)),
+                residual and before == width,
+            )
+            for before in widths[:-1]
+        )
+        self.widths = Widths(nodes=width)
+
+    def forward(self, batch: GraphBatch) -> Representations:
+        """Return the representations of the nodes, ``[N, width]``."""
+        nodes, edges = self.inputs(batch)
+        adjacency = Adjacency.of(batch)
+        for block in self.blocks:
+            nodes = block(nodes, edges, adjacency)
+        return Representations(nodes)
+
+
+class Block(nn.Module):
+    """A layer, what follows it, and the residual around both."""
+
+    def __init__(self, layer: nn.Module, after: nn.Module, residual: bool) -> None:
+        super().__init__()
+        self.layer, self.after, self.residual = layer, after, residual
+
+    def forward(self, nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
+        """Return the node features after the block."""
+        updated: Tensor = self.after(self.layer(nodes, edges, adjacency))
+        return nodes + updated if self.residual else updated

@@ -1,0 +1,138 @@
+"""The input network: from codes and encodings to the features of nodes and edges."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from molfound.config.component import Component
+from molfound.data.batch import GraphBatch
+from molfound.nn.blocks import MLP, hidden_parts
+from molfound.nn.edge_table import EdgeGroups, EdgeTable
+from molfound.nn.encoding_encoders import EncodingPart, encoding_encoders
+
+MAX_DISTINCT_BONDS = 4096
+
+
+class InputNetwork(nn.Module):
+    """Atom codes and encodings to node features, bond codes to edge features.
+
+    Node features are a perceptron with one hidden layer (linear, layer norm, GELU, dropout) of twice the output's width
+    on the one-hot codes beside the encoded encodings; edge features are one on the one-hot codes, of half the width.
+
+    Args:
+        atom_sizes: vocabulary size of each atom feature.
+        bond_sizes: vocabulary size of each bond feature.
+        encodings: the parts of each encoding.
+        encoders: the encoder of each of the encodings that the network uses.
+        width: width of the node features.
+        dropout: share of hidden units left out in training.
+
+    Attributes:
+        node_width: width of the node features.
+        edge_width: width of the edge features.
+
+    Raises:
+        MolfoundError: an unknown encoding encoder, or one that does not fit its encoding.
+    """
+
+    def __init__(
+        self,
+        atom_sizes: Sequence[int],
+        bond_sizes: Sequence[int],
+        encodings: Mapping[str, Mapping[str, EncodingPart]],
+        encoders: Mapping[str, Component],
+        *,
+        width: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.node_width, self.edge_width = width, max(width // 2, 1)
+        hidden = 2 * width
+        self.atoms = CodeEmbedding(atom_sizes, hidden)
+        self.bonds = BondFeatures(bond_sizes, self.edge_width)
+        self.encodings = nn.ModuleDict(
+            {
+                name: encoding_encoders.build(encoder.name, name, encodings[name], **encoder.options)
+                for name, encoder in encoders.items()
+            }
+        )
+        # One bias for the hidden layer stands here also where there is no encoding.
+        self.encoded = nn.Linear(sum(int(encoder.width) for encoder in self.encodings.values()), hidden)
+        self.out = nn.Sequential(*hidden_parts(hidden, "gelu", "layer", dropout), nn.Linear(hidden, width))
+
+    def forward(self, batch: GraphBatch) -> tuple[Tensor, EdgeTable]:
+        """Return the node features ``[N, node_width]`` and the edge features, of `edge_width`."""
+        codes = self.atoms(batch.node_codes)
+        encoded = [encoder(batch) for encoder in self.encodings.values()]
+        hidden = codes + self.encoded(torch.cat([codes[:, :0], *encoded], dim=1))
+        return self.out(hidden), self.bonds(batch)
+
+
+class CodeEmbedding(nn.Module):
+    """The sum of one embedding per categorical feature, which is one-hot codes followed by a linear map.
+
+    Args:
+        sizes: vocabulary size of each of the F features.
+        width: width of the embedding.
+
+    Example:
+        >>> CodeEmbedding([4, 3], 8)(torch.tensor([[3, 0], [1, 2]], dtype=torch.uint8)).shape
+        torch.Size([2, 8])
+    """
+
+    offsets: Tensor
+
+    def __init__(self, sizes: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(sum(sizes), width))
+        self.register_buffer("offsets", torch.tensor([0, *sizes]).cumsum(0)[:-1], persistent=False)
+        nn.init.normal_(self.weight, std=max(len(sizes), 1) ** -0.5)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return the embeddings ``[N, width]`` of codes ``[N, F]``."""
+        # A product with one-hot rows is faster, with its gradient, than gathering and summing a row per code.
+        one_hot = self.weight.new_zeros(codes.shape[0], self.weight.shape[0])
+        return one_hot.scatter_(1, codes.long() + self.offsets, 1.0) @ self.weight
+
+    def extra_repr(self) -> str:
+        """Return what `repr` shows: features, values and width."""
+        return f"{len(self.offsets)} features, {self.weight.shape[0]} values, width={self.weight.shape[1]}"
+
+
+class BondFeatures(nn.Module):
+    """Edge features from bond codes, computed once per distinct bond.
+
+    Where the vocabularies allow at most 4,096 different bonds, the table has a row for each of them, else one for each
+    bond of the batch.
+
+    Args:
+        sizes: vocabulary size of each of the F' features; may be empty.
+        width: width of the edge features.
+    """
+
+    possible: Tensor
+    strides: Tensor
+
+    def __init__(self, sizes: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.embedding = CodeEmbedding(sizes, width)
+        self.mlp = MLP(width, [width], width, activation="gelu")
+        self._listed = prod(sizes) <= MAX_DISTINCT_BONDS
+        possible = list(product(*(range(size) for size in sizes))) if self._listed else []
+        table = torch.tensor(possible, dtype=torch.uint8).view(len(possible), len(sizes))
+        self.register_buffer("possible", table, persistent=False)
+        strides = torch.tensor([prod(sizes[position + 1 :]) for position in range(len(sizes))], dtype=torch.int64)
+        self.register_buffer("strides", strides, persistent=False)
+
+    def forward(self, batch: GraphBatch) -> EdgeTable:
+        """Return the features of the batch's edges."""
+        if self._listed:
+            row_of_bond = (batch.bond_codes * self.strides).sum(1)
+            groups = EdgeGroups(row_of_bond.index_select(0, batch.edge_bond), self.possible.shape[0])
+            return EdgeTable(self.mlp(self.embedding(self.possible)), groups)
+        return EdgeTable(
+            self.mlp(self.embedding(batch.bond_codes)), EdgeGroups(batch.edge_bond, batch.bond_codes.shape[0])
+        )

@@ -1,0 +1,118 @@
+"""Every registered encoder with every registered layer: what a molecule yields is its own."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molfound.data.batch import GraphBatch
+from molfound.errors import MolfoundError
+from molfound.nn.encoder import Encoder, encoders
+from molfound.nn.gnn import GNN
+from molfound.nn.layers import layers
+from molfound.nn.readouts import readouts
+from tests.nn.graphs import Graph, collate, input_network, random_graph
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    *(("gnn", {"layer": layer, "width": 24, "depth": 3}) for layer in layers),
+    ("gnn", {"layer": "gine", "width": 16, "depth": 2, "norm": "batch", "dropout": 0.3, "activation": "relu"}),
+    ("gnn", {"layer": {"name": "gin", "hidden": 20}, "width": 16, "depth": 2, "norm": "none", "residual": False}),
+]
+
+
+@pytest.fixture(params=CASES, ids=str)
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    name, options = request.param
+    torch.manual_seed(1)
+    built: Encoder = encoders.build(name, input_network(), **options)
+    return built
+
+
+def test_every_encoder_is_tested_here() -> None:
+    assert {name for name, _ in CASES} == set(encoders)
+
+
+def test_levels_have_the_widths_that_the_encoder_tells(encoder: Encoder, batch: GraphBatch) -> None:
+    made, rows = encoder(batch), {"nodes": batch.num_nodes, "edges": batch.num_edges, "graphs": batch.num_graphs}
+    for level, count in rows.items():
+        values, width = getattr(made, level), getattr(encoder.widths, level)
+        assert (values is None) == (width is None)
+        assert values is None or values.shape == (count, width)
+    assert made.nodes.isfinite().all()
+
+
+@torch.no_grad()
+def test_a_molecule_yields_the_same_alone_and_in_any_batch(encoder: Encoder, graphs: list[Graph]) -> None:
+    encoder.eval()
+    together = encoder(collate(graphs)).nodes
+    turned = encoder(collate(graphs[::-1])).nodes
+    start, end = 0, len(turned)
+    for graph in graphs:
+        size = len(graph.codes)
+        torch.testing.assert_close(encoder(collate([graph])).nodes, together[start : start + size], atol=1e-5, rtol=0)
+        torch.testing.assert_close(turned[end - size : end], together[start : start + size], atol=1e-5, rtol=0)
+        start, end = start + size, end - size
+
+
+@torch.no_grad()
+def test_permuted_nodes_yield_permuted_representations(encoder: Encoder, graphs: list[Graph]) -> None:
+    encoder.eval()
+    rng = np.random.default_rng(3)
+    orders = [rng.permutation(len(graph.codes)) for graph in graphs]
+    batch = collate(graphs)
+    permuted = collate([graph.permuted(order) for graph, order in zip(graphs, orders, strict=True)])
+    order = torch.from_numpy(np.concatenate([o + int(s) for o, s in zip(orders, batch.node_ptr, strict=False)]))
+    nodes, permuted_nodes = encoder(batch).nodes, encoder(permuted).nodes
+    torch.testing.assert_close(permuted_nodes, nodes[order], atol=1e-5, rtol=0)
+    for pooling in ("sum", "mean", "max"):
+        readout = readouts.build("pool", encoder.widths.nodes, pooling=[pooling])
+        torch.testing.assert_close(readout(permuted_nodes, permuted), readout(nodes, batch), atol=1e-5, rtol=1e-5)
+
+
+def test_atoms_without_bonds_train(encoder: Encoder) -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 4):
+        encoder.train()(collate([random_graph(rng, 1) for _ in range(count)])).nodes.sum().backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def test_the_loss_of_a_fixed_batch_goes_down(encoder: Encoder, batch: GraphBatch) -> None:
+    torch.manual_seed(4)
+    target = torch.randn(batch.num_nodes)
+    head = torch.nn.Linear(encoder.widths.nodes, 1)
+    optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], lr=3e-3)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = (head(encoder(batch).nodes)[:, 0] - target).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_every_parameter_that_can_matter_gets_a_gradient(batch: GraphBatch) -> None:
+    encoder = GNN(input_network(), layer="gine", depth=2, width=16)
+    encoder(batch).nodes.square().sum().backward()
+    assert not [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
+
+
+def test_bonds_and_encodings_reach_the_nodes(graphs: list[Graph]) -> None:
+    encoder = GNN(input_network(), layer="gine", depth=2, width=16).eval()
+    batch, plain = collate(graphs), encoder(collate(graphs)).nodes
+    batch.bond_codes[:] = (batch.bond_codes + 1) % 3
+    assert not torch.allclose(encoder(batch).nodes, plain)
+    for part in batch.encodings:
+        other = collate(graphs)
+        other.encodings[part].mul_(0.5)
+        assert not torch.allclose(encoder(other).nodes, plain), part
+
+
+def test_misspelt_layers_and_options_are_named() -> None:
+    with pytest.raises(MolfoundError, match="unknown layer 'ginee'; did you mean 'gine'"):
+        GNN(input_network(), layer="ginee")
+    with pytest.raises(MolfoundError, match="layer 'gin' has no option 'hiden'; did you mean 'hidden'"):
+        GNN(input_network(), layer={"name": "gin", "hiden": 3})
+    with pytest.raises(MolfoundError, match="encoder 'gnn', option 'norm'"):
+        encoders.check("gnn", {"norm": "group"})
