@@ -22,7 +22,7 @@ MAX_CHAIN = 20
 Path = tuple[str | int, ...]
 _INNERMOST = re.compile(r"\$\{([^${}]*)\}")
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*)*")
-_ENVIRONMENT = re.compile(r"oc\.env:\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^,'\"\\]*?)\s*)?")
+_ENVIRONMENT = re.compile(r"oc\.env:\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^,'\"\\]+?)\s*)?")
 
 
 def interpolated(data: Mapping[str, Any], describe: Callable[[Path], str]) -> dict[str, Any]:
@@ -73,6 +73,8 @@ class _Expansion:
     def leaf(self, path: Path, value: Any, depth: int) -> _Cost:
         if not isinstance(value, str) or "${" not in value:
             return _Cost(100 + (len(value) if isinstance(value, str) else 0), 0)
+        if depth > MAX_CHAIN:
+            raise self.refusal(path, f"a chain of more than {MAX_CHAIN} interpolations")
         if path not in self.costs:
             self.costs[path] = None
             self.costs[path] = self.text(path, value, depth)

@@ -322,6 +322,8 @@ class RunConfig(Section):
 
     folder: Text | None = None
     """The run folder, relative to the working directory; null: runs/ followed by the experiment's name."""
+    baselines: Texts = ()
+    """Baselines fitted to the same rows when training ends, such as mean and forest."""
 
 
 DEFAULT_ENCODINGS: dict[str, dict[str, Any]] = {"laplacian": {"pairs": 8}, "random_walk": {"steps": 16}}

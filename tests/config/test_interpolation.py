@@ -25,7 +25,6 @@ def test_keys_and_variables_are_replaced(monkeypatch: pytest.MonkeyPatch) -> Non
             "chain": "${text}!",
             "set": "${oc.env:HERE}/x",
             "unset": "${oc.env:NOWHERE,some/where-else}",
-            "none": "${oc.env:NOWHERE,}",
             "list": ["${name}", {"k": "${part.a}"}],
         }
     )
@@ -39,7 +38,6 @@ def test_keys_and_variables_are_replaced(monkeypatch: pytest.MonkeyPatch) -> Non
         "chain": "runs/x-3!",
         "set": "/data/x",
         "unset": "some/where-else",
-        "none": "",
         "list": ["x", {"k": [1, 2]}],
     }
 
@@ -54,6 +52,7 @@ def test_keys_and_variables_are_replaced(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"a": "${oc.env:MOLFOUND_NO_SUCH}"}, "a: the environment variable 'MOLFOUND_NO_SUCH' is not set"),
         ({"a": "${oc.decode:3}"}, "a: '.*' is not allowed; only"),
         ({"a": "${oc.create:{}}"}, "a: "),
+        ({"a": "${oc.env:HOME,}"}, "a: '.*' is not allowed; only"),
         ({"a": "${oc.env:'X Y'}"}, "a: '.*' is not allowed; only"),
         ({"a": "${a}"}, "a: .*comes back to itself"),
         ({"a": "${b}", "b": {"c": "${a}"}}, "comes back to itself"),

@@ -44,8 +44,8 @@ def test_a_path_goes_before_a_name(package: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("toymix/gien", "did you mean 'toymix/gine'"),
-        ("toymix/gien.yaml", "did you mean 'toymix/gine'"),
+        ("toymix/ginee", "did you mean 'toymix/gine'"),
+        ("toymix/ginee.yaml", "did you mean 'toymix/gine'"),
         ("toymix", "'toymix' is a folder.*toymix/gin, toymix/gine"),
         ("zzz", "known: quickstart, toymix/gin, toymix/gine"),
         ("", "no file ''"),

@@ -1,0 +1,45 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from molfound.cli import command
+from molfound.config import load_config
+from molfound.errors import MolfoundError
+from tests.config.conftest import BASE
+
+
+def invoke(*arguments: str) -> str:
+    result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(BASE)
+    return path
+
+
+def test_show_prints_what_is_in_force(small: Path, tmp_path: Path) -> None:
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(invoke("config", "show", str(small), "training.epochs=3", "name=other"))
+    experiment = load_config(shown)
+    assert experiment == load_config(small, ["training.epochs=3", "name=other"])
+    assert "lr: 0.001" in shown.read_text()
+    as_json = json.loads(invoke("config", "show", str(small), "--json"))
+    assert as_json["model"]["encoder"] == {"name": "gnn", "layer": "gine", "depth": 4}
+
+
+def test_show_refuses_an_unknown_key(small: Path) -> None:
+    result = CliRunner().invoke(command, ["config", "show", str(small), "training.epoch=3"])
+    assert isinstance(result.exception, MolfoundError)
+    assert "did you mean 'training.epochs'" in str(result.exception)
+
+
+def test_schema_is_json_with_descriptions() -> None:
+    schema = json.loads(invoke("config", "schema"))
+    assert schema["properties"]["seed"]["description"]
+    assert "TrainingConfig" in schema["$defs"]
