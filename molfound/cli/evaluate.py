@@ -18,11 +18,11 @@ def command(run: Path, overrides: tuple[str, ...], part: str, as_json: bool, all
     KEY=VALUE changes the run's configuration, such as where the data lie: data.root=FOLDER.
     """
     from molfound.training.evaluate_run import evaluate_run
-    from molfound.training.summary import scores_table
+    from molfound.training.summary import print_scores
 
     tasks, scores = evaluate_run(run, part, overrides, allow_plugins=allow_plugins)
     if as_json:
         figures = {name: task.mean for name, task in scores.tasks.items()}
         click.echo(json.dumps({name: {k: v if v == v else None for k, v in f.items()} for name, f in figures.items()}))
     else:
-        click.echo(scores_table(scores.to_dict(tasks)))
+        print_scores(scores.to_dict(tasks), title=f"{part} part, mean over labels")

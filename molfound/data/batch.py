@@ -173,8 +173,7 @@ _PYG_ENCODING = "encoding:"
 
 def part_level(part: str) -> str:
     """Return the level of an encoding's part: ``"node"`` for ``"laplacian.magnitudes"``."""
-    encoding, name = part.split(".", 1)
-    return part_levels(encoding)[name]
+    return part_levels(part.split(".", 1)[0])[part]
 
 
 def _offsets(counts: list[int]) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molfound.chem.graphs import GraphBlock
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.batch import GraphBatch, part_level
 from molfound.errors import MolfoundError
@@ -58,18 +59,16 @@ class GraphCollection:
         counts = [len(part.rows) for part in parts]
         bounds = np.cumsum([0, *counts]).tolist()
         self.ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(datasets)}
+        self._bounds = torch.tensor([bound for span in self.ranges.values() for bound in span])
         self.rows = _joined([part.rows for part in parts])
         self.node_ptr = _joined_ptr([block.node_ptr for block in graphs])
         self.edge_ptr = _joined_ptr([block.edge_ptr for block in graphs])
         self.bond_ptr = _joined_ptr([block.bond_ptr for block in graphs])
         self.node_codes = _joined([block.node_codes for block in graphs])
         self.bond_codes = _joined([block.bond_codes for block in graphs])
-        # Local numbers fit int16 in all but enormous molecules: four of them are one row of 8 bytes, gathered at once.
-        widest = int(self.edge_ptr.diff().max()) if len(self.rows) else 0
-        dtype = torch.int16 if widest <= torch.iinfo(torch.int16).max else torch.int32
-        self.edges = torch.cat([packed_edges(part, dtype) for part in parts])
+        self.edges = torch.cat([packed_edges(block) for block in graphs])
         self.encodings = {
-            name: _joined([part.encodings[name] for part in parts]) for name in (parts[0].encodings if parts else ())
+            name: _joined([part.encodings[name] for part in parts]) for name in parts[0].encodings
         }
         self.labels = {
             task: TaskLabels.from_arrays(dataset, datasets[dataset].labels[task])
@@ -93,29 +92,27 @@ class GraphCollection:
             positions: integers ``[G]`` in ``[0, len(self))``; a repeated one yields its molecule again.
         """
         chosen = torch.as_tensor(positions, dtype=torch.int64).sort().values
-        node_ptr, nodes = _ragged(self.node_ptr, chosen)
-        edge_ptr, edges = _ragged(self.edge_ptr, chosen)
-        bond_ptr, bonds = _ragged(self.bond_ptr, chosen)
-        node_counts, edge_counts = node_ptr.diff(), edge_ptr.diff()
-
-        local = self.edges[edges].to(torch.int64)
-        first_node, first_edge, first_bond = (
-            torch.repeat_interleave(ptr[:-1], edge_counts) for ptr in (node_ptr, edge_ptr, bond_ptr)
-        )
+        ranges = self._dataset_ranges(chosen)
+        node_ptr, node_graph, nodes = _ragged(self.node_ptr, chosen)
+        edge_ptr, edge_graph, edges = _ragged(self.edge_ptr, chosen)
+        bond_ptr, _, bonds = _ragged(self.bond_ptr, chosen)
+        # index_select gathers rows several times faster than indexing with brackets does.
+        source, target, bond, reverse = unpacked_edges(self.edges.index_select(0, edges))
+        first_node = node_ptr.index_select(0, edge_graph)
         return GraphBatch(
-            node_codes=self.node_codes[nodes],
-            bond_codes=self.bond_codes[bonds],
-            edge_index=torch.stack((local[:, 0] + first_node, local[:, 1] + first_node)),
-            edge_bond=local[:, 2] + first_bond,
-            edge_reverse=local[:, 3] + first_edge,
+            node_codes=self.node_codes.index_select(0, nodes),
+            bond_codes=self.bond_codes.index_select(0, bonds),
+            edge_index=torch.stack((source.add_(first_node), target.add_(first_node))),
+            edge_bond=bond.add_(bond_ptr.index_select(0, edge_graph)),
+            edge_reverse=reverse.add_(edge_ptr.index_select(0, edge_graph)),
             node_ptr=node_ptr,
             edge_ptr=edge_ptr,
             bond_ptr=bond_ptr,
-            node_graph=torch.repeat_interleave(node_counts),
-            rows=self.rows[chosen],
-            datasets=(ranges := self._dataset_ranges(chosen)),
+            node_graph=node_graph,
+            rows=self.rows.index_select(0, chosen),
+            datasets=ranges,
             encodings={
-                name: values[nodes if part_level(name) == "node" else chosen].to(torch.float32)
+                name: values.index_select(0, nodes if part_level(name) == "node" else chosen).float()
                 for name, values in self.encodings.items()
             },
             labels={
@@ -131,8 +128,7 @@ class GraphCollection:
         )
 
     def _dataset_ranges(self, chosen: Tensor) -> dict[str, tuple[int, int]]:
-        bounds = torch.tensor([bound for span in self.ranges.values() for bound in span])
-        found = torch.searchsorted(chosen, bounds).view(-1, 2).tolist()
+        found = torch.searchsorted(chosen, self._bounds).view(-1, 2).tolist()
         return {name: (first, last) for name, (first, last) in zip(self.ranges, found, strict=True) if last > first}
 
     def _dense_labels(
@@ -144,37 +140,51 @@ class GraphCollection:
         edge_ptr: Tensor,
     ) -> Tensor:
         first, last = ranges[labels.dataset]
-        pair_ptr, pairs = _ragged(labels.ptr, chosen[first:last] - self.ranges[labels.dataset][0])
+        _, graph, pairs = _ragged(labels.ptr, chosen[first:last] - self.ranges[labels.dataset][0])
         items = _items_per_graph(labels.level, first, last, node_ptr, edge_ptr)
         item_ptr = torch.cat((items.new_zeros(1), items.cumsum(0)))
         width = len(labels.names)
         dense = torch.full((int(item_ptr[-1]) * width,), float("nan"))
-        offset = torch.repeat_interleave(item_ptr[:-1] * width, pair_ptr.diff())
-        dense[labels.index[pairs] + offset] = labels.values[pairs]
+        offset = (item_ptr * width).index_select(0, graph)
+        dense[offset + labels.index.index_select(0, pairs)] = labels.values.index_select(0, pairs)
         return dense.view(-1, width)
 
 
-def packed_edges(arrays: GraphArrays, dtype: torch.dtype) -> Tensor:
-    """Return ``[E, 4]`` local numbers per edge: source, target, bond and the edge of the opposite direction."""
-    graphs = arrays.graphs
+def packed_edges(graphs: GraphBlock) -> Tensor:
+    """Return int64 ``[E]``, four local numbers of 16 bits per edge: source, target, bond, edge in the other direction.
+
+    One word per edge is gathered several times faster than four columns.
+
+    Raises:
+        MolfoundError: a molecule with more edges than 16 bits can number.
+    """
     counts = np.diff(graphs.edge_ptr)
-    bond = graphs.edge_bond.astype(np.int64) + np.repeat(graphs.bond_ptr[:-1], counts)
+    if len(counts) and counts.max() > 1 << 16:
+        raise MolfoundError(f"a molecule has {counts.max() // 2} bonds, more than 32768: lower data.max_heavy_atoms")
+    bond = graphs.edge_bond.astype(np.int64)
     # The two edges of a bond, side by side: each is the other's reverse.
-    twins = np.argsort(bond, kind="stable").reshape(-1, 2)
+    twins = np.argsort(bond + np.repeat(graphs.bond_ptr[:-1], counts), kind="stable").reshape(-1, 2)
     reverse = np.empty(len(bond), np.int64)
     reverse[twins] = twins[:, ::-1]
     reverse -= np.repeat(graphs.edge_ptr[:-1], counts)
-    columns = (graphs.edge_source, graphs.edge_target, graphs.edge_bond, reverse)
-    return torch.stack([torch.from_numpy(column.astype(np.int64)).to(dtype) for column in columns], dim=1)
+    source, target = graphs.edge_source.astype(np.int64), graphs.edge_target.astype(np.int64)
+    return torch.from_numpy(source | target << 16 | bond << 32 | reverse << 48)
 
 
-def _ragged(ptr: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pointers of the chosen runs laid end to end, and the index that gathers their items."""
+def unpacked_edges(packed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what `packed_edges` packed: source, target, bond and reverse, each int64 ``[E]``."""
+    source, target, bond, reverse = ((packed >> shift).bitwise_and_(0xFFFF) for shift in (0, 16, 32, 48))
+    return source, target, bond, reverse
+
+
+def _ragged(ptr: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay the chosen runs end to end: return their pointers, the run of each item, and the index that gathers them."""
     start = ptr[chosen]
     counts = ptr[chosen + 1] - start
     new_ptr = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
-    index = torch.arange(int(new_ptr[-1])) + torch.repeat_interleave(start - new_ptr[:-1], counts)
-    return new_ptr, index
+    run = torch.repeat_interleave(counts)
+    index = (start - new_ptr[:-1]).index_select(0, run)
+    return new_ptr, run, index.add_(torch.arange(len(index)))
 
 
 def _items_per_graph(level: str, first: int, last: int, node_ptr: Tensor, edge_ptr: Tensor) -> Tensor:

@@ -1,0 +1,144 @@
+"""A trained model as its users see it: SMILES in, a table of predictions in original units out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from molfound.chem.graphs import featurize_smiles
+from molfound.chem.parsing import Rejection
+from molfound.data.arrays import GraphArrays
+from molfound.data.batch import GraphBatch
+from molfound.data.collection import GraphCollection
+from molfound.data.loader import evaluation_batches
+from molfound.data.sampler import BatchLimits
+from molfound.encodings import compute_encoding
+from molfound.errors import MolfoundError, did_you_mean
+from molfound.model import MolecularModel, ModelSpecification, load_model, load_specification
+from molfound.plugins import restore_plugins
+
+FEATURIZED_AT_ONCE = 4096
+
+
+def load(run: str | Path, *, device: str = "cpu", allow_plugins: bool = False) -> "Predictor":
+    """Return the model of a run folder, ready to predict.
+
+    Args:
+        run: the run folder.
+        device: where the model computes.
+        allow_plugins: whether copies of plugins kept in the run may be executed. The original files of one's own
+            plugins are used without asking as long as they are unchanged.
+
+    Raises:
+        MolfoundError: no model there, one made by a newer version, or a plugin that may not be executed.
+
+    Example:
+        >>> import molfound as mf
+        >>> model = mf.load("runs/quickstart")  # doctest: +SKIP
+        >>> model.predict(["CCO"])  # doctest: +SKIP
+    """
+    folder = Path(run)
+    if not (folder / "model.json").is_file():
+        raise MolfoundError(f"{folder} holds no model: it has no model.json")
+    specification = load_specification(folder)
+    restore_plugins(specification.plugins, folder / "plugins", allow_copies=allow_plugins)
+    return Predictor(load_model(folder).to(device).eval())
+
+
+class Predictor:
+    """A trained model that predicts from SMILES.
+
+    Args:
+        model: in evaluation mode; it carries its features, encodings, tasks and normalisation.
+    """
+
+    def __init__(self, model: MolecularModel) -> None:
+        self.model = model
+        self.specification: ModelSpecification = model.specification
+
+    @property
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """The labels of each task."""
+        return {name: task.labels for name, task in self.model.tasks.items()}
+
+    def __repr__(self) -> str:
+        tasks = ", ".join(f"{name} ({len(labels)})" for name, labels in self.tasks.items())
+        return f"Predictor({tasks}; {sum(p.numel() for p in self.model.parameters()):,} parameters)"
+
+    def predict(
+        self, smiles: str | Iterable[str], *, tasks: Sequence[str] | None = None, batch_size: int = 512
+    ) -> pd.DataFrame:
+        """Return the predictions of a list of SMILES, one row each, in their order.
+
+        A column is named ``task.label``. Regression labels come in their original units, binary ones as probabilities,
+        multiclass ones as the list of the classes' probabilities. At node, edge and node-pair level a cell is the list
+        of the molecule's values in atom (edge, pair) order. A SMILES that cannot be read has its reason in the column
+        ``rejected`` and no prediction.
+
+        Args:
+            smiles: SMILES of any number of molecules.
+            tasks: which tasks to predict; None: all.
+            batch_size: molecules per forward pass; it changes the speed only.
+
+        Raises:
+            MolfoundError: an unknown task, with the nearest name.
+        """
+        given = [smiles] if isinstance(smiles, str) else list(smiles)
+        chosen = list(self.tasks) if tasks is None else list(tasks)
+        for name in chosen:
+            if name not in self.tasks:
+                raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
+        blocks = [given[i : i + FEATURIZED_AT_ONCE] for i in range(0, len(given), FEATURIZED_AT_ONCE)]
+        tables = [self._predict_block(block, chosen, batch_size) for block in blocks or [[]]]
+        return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+    def _predict_block(self, smiles: list[str], tasks: list[str], batch_size: int) -> pd.DataFrame:
+        arrays, rejections = self.featurize(smiles)
+        columns: dict[str, list[Any]] = {f"{t}.{label}": [] for t in tasks for label in self.tasks[t]}
+        for batch, predictions in self._forward(arrays, batch_size):
+            for name in tasks:
+                cells = _cells(predictions[name], batch, self.model.tasks[name].level)
+                for label, values in zip(self.tasks[name], cells, strict=True):
+                    columns[f"{name}.{label}"].extend(values)
+        table = pd.DataFrame({"smiles": smiles, "rejected": pd.Series([None] * len(smiles), dtype=object)})
+        for position, rejection in rejections:
+            detail = f": {rejection.detail}" if rejection.detail else ""
+            table.loc[position, "rejected"] = f"{rejection.reason}{detail}"
+        predicted = pd.DataFrame(columns, index=arrays.rows)
+        return table.join(predicted)[["smiles", *columns, "rejected"]]
+
+    def featurize(self, smiles: Sequence[object]) -> tuple[GraphArrays, list[tuple[int, Rejection]]]:
+        """Return the graphs of SMILES with the model's features and encodings, and why others were rejected."""
+        features = self.specification
+        block, kept, rejections = featurize_smiles(
+            smiles, features.atom_features, features.bond_features, features.max_heavy_atoms
+        )
+        encodings = {}
+        for name, options in features.encodings.items():
+            encodings |= compute_encoding(name, block, options)
+        accepted = pa.array([str(smiles[position]) for position in kept])
+        return GraphArrays(block, rows=kept, smiles=accepted, encodings=encodings), rejections
+
+    @torch.no_grad()
+    def _forward(self, arrays: GraphArrays, batch_size: int) -> Iterator[tuple[GraphBatch, dict[str, Tensor]]]:
+        if len(arrays.rows) == 0:
+            return
+        collection = GraphCollection({"input": arrays})
+        device = next(self.model.parameters()).device
+        for batch in evaluation_batches(collection, np.arange(len(collection)), BatchLimits(batch_size)):
+            yield batch, {name: values.cpu() for name, values in self.model.predict(batch.to(device)).items()}
+
+
+def _cells(prediction: Tensor, batch: GraphBatch, level: str) -> list[list[Any]]:
+    """Return for each label one cell per molecule of the batch: a number at graph level, else a list of numbers."""
+    by_label = prediction.transpose(0, 1)
+    if level == "graph":
+        return by_label.tolist()
+    nodes = batch.node_ptr.diff()
+    counts = {"node": nodes, "edge": batch.edge_ptr.diff(), "node_pair": nodes**2}[level].tolist()
+    return [[part.tolist() for part in values.split(counts)] for values in by_label]

@@ -1,0 +1,43 @@
+"""Evaluate a finished run on a part of its data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from molfound.config import load_config
+from molfound.data.loader import evaluation_batches
+from molfound.data.sampler import BatchLimits
+from molfound.errors import MolfoundError, did_you_mean
+from molfound.model import load_model, load_specification
+from molfound.plugins import restore_plugins
+from molfound.tasks.task import Task
+from molfound.training.evaluation import Scores, evaluate
+from molfound.training.mixture import load_task_mixture
+from molfound.training.run_folder import RunFolder
+
+
+def evaluate_run(
+    folder: Path, part: str = "test", overrides: Sequence[str] = (), *, allow_plugins: bool = False
+) -> tuple[dict[str, Task], Scores]:
+    """Return the run's tasks and their scores on a part of its datasets.
+
+    Args:
+        folder: the run folder.
+        part: train, val, test or another part that a split names.
+        overrides: ``key=value`` changes of the run's configuration, such as ``data.root=FOLDER``.
+        allow_plugins: whether the run's own copies of plugins may be executed.
+
+    Raises:
+        MolfoundError: no run or no model there, no such part, or data that are not there.
+    """
+    run = RunFolder.existing(folder)
+    if not run.model.is_file():
+        raise MolfoundError(f"{folder} has no model yet: its training has not completed an epoch")
+    restore_plugins(load_specification(folder).plugins, run.plugins, allow_copies=allow_plugins)
+    experiment = load_config(run.config, overrides)
+    mixture = load_task_mixture(experiment)
+    parts = mixture.graphs.part_names
+    if part not in parts:
+        raise MolfoundError(f"the run's datasets have no part '{part}'{did_you_mean(part, parts)}")
+    limits = BatchLimits(experiment.data.batch.size, experiment.data.batch.nodes, experiment.data.batch.edges)
+    batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
+    return mixture.tasks, evaluate(load_model(folder), batches)

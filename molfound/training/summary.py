@@ -1,0 +1,51 @@
+"""The table that ends a training: each task's test figures beside those of the baselines."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from molfound.training.run_folder import RunFolder
+
+TaskFigures = Mapping[str, Mapping[str, Any]]
+
+
+def print_summary(run: RunFolder, *, as_json: bool) -> None:
+    """Print a run's test figures, as a table or as JSON with the run folder."""
+    scores: Mapping[str, TaskFigures] = json.loads(run.scores.read_text())
+    part = "test" if "test" in scores else next(iter(scores), None)
+    if part is None:
+        print("no part was held out: nothing to report")
+        return
+    baselines = json.loads(run.baselines.read_text()) if run.baselines.is_file() else {}
+    if as_json:
+        figures = {task: {name: s["mean"] for name, s in metrics.items()} for task, metrics in scores[part].items()}
+        print(json.dumps({"run": str(run.path), "part": part, "scores": figures, "baselines": baselines}))
+        return
+    print_scores(scores[part], title=f"{part} part, mean over labels", baselines=baselines)
+
+
+def print_scores(
+    scores: TaskFigures, *, title: str, baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]] | None = None
+) -> None:
+    """Print a table of tasks and metrics, the baselines' figures beside the model's."""
+    names = list(dict.fromkeys(name for task in (baselines or {}).values() for name in task))
+    table = Table(title=title, title_justify="left")
+    table.add_column("task")
+    table.add_column("metric")
+    for column in ("model", *names, "labels", "undefined"):
+        table.add_column(column, justify="right")
+    for task, metrics in scores.items():
+        for number, (metric, score) in enumerate(metrics.items()):
+            beside = [(baselines or {}).get(task, {}).get(name, {}).get(metric) for name in names]
+            used = sum(1 for value in score["labels"].values() if value is not None)
+            figures = [_number(value) for value in (score["mean"], *beside)]
+            table.add_row(task if number == 0 else "", metric, *figures, str(used), str(score["undefined"]))
+        table.add_section()
+    Console(soft_wrap=False).print(table)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
