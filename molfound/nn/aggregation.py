@@ -56,7 +56,7 @@ class Adjacency:
 def sum_neighbours(nodes: Tensor, adjacency: Adjacency) -> Tensor:
     """Return for each node the sum of its neighbours' features: ``[N, d]`` to ``[N, d]``."""
     if _packed(nodes):
-        result: Tensor = _SumNeighbours.apply(nodes, adjacency)
+        result: Tensor = _SumNeighbours.apply(nodes, adjacency)  # type: ignore[no-untyped-call]
         return result
     return _sum_by_index(nodes.index_select(0, adjacency.source), adjacency.target, adjacency.num_nodes)
 
@@ -69,7 +69,7 @@ def sum_edges(edges: Tensor, adjacency: Adjacency) -> Tensor:
 def sum_relu_messages(nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
     """Return for each node i the sum over its neighbours j of ``relu(nodes[j] + edges[ij])``, ``[N, d]``."""
     if _packed(nodes) and nodes.dtype == edges.rows.dtype:
-        result: Tensor = _SumReluMessages.apply(nodes, edges.rows, edges.groups, adjacency)
+        result: Tensor = _SumReluMessages.apply(nodes, edges.rows, edges.groups, adjacency)  # type: ignore[no-untyped-call]
         return result
     messages = F.relu(nodes.index_select(0, adjacency.source) + edges.expand())
     return _sum_by_index(messages, adjacency.target, adjacency.num_nodes)
@@ -88,7 +88,7 @@ def segment_sum(values: Tensor, index: Tensor, ptr: Tensor) -> Tensor:
         tensor([[3.], [0.], [4.]])
     """
     if _packed(values):
-        result: Tensor = _SegmentSum.apply(values, index, ptr)
+        result: Tensor = _SegmentSum.apply(values, index, ptr)  # type: ignore[no-untyped-call]
         return result
     return _sum_by_index(values, index, ptr.numel() - 1)
 

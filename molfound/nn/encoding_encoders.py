@@ -1,7 +1,7 @@
 """Encoding encoders: from the parts of one encoding to a vector for each node."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,8 @@ from molfound.nn.blocks import MLP, Activation
 from molfound.registry import Registry
 
 
-class EncodingPart(NamedTuple):
+@dataclass(frozen=True)
+class EncodingPart:
     """A part of an encoding as it stands in a batch, under the name ``"encoding.part"``."""
 
     level: str

@@ -11,7 +11,7 @@ from molfound.config.component import Component
 from molfound.data.batch import GraphBatch
 from molfound.nn.blocks import MLP, hidden_parts
 from molfound.nn.edge_table import EdgeGroups, EdgeTable
-from molfound.nn.encoding_encoders import EncodingPart, encoding_encoders
+from molfound.nn.encoding_encoders import EncodingEncoder, EncodingPart, encoding_encoders
 
 MAX_DISTINCT_BONDS = 4096
 
@@ -53,21 +53,19 @@ class InputNetwork(nn.Module):
         hidden = 2 * width
         self.atoms = CodeEmbedding(atom_sizes, hidden)
         self.bonds = BondFeatures(bond_sizes, self.edge_width)
-        self.encodings = nn.ModuleDict(
-            {
-                name: encoding_encoders.build(encoder.name, name, encodings[name], **encoder.options)
-                for name, encoder in encoders.items()
-            }
-        )
-        # One bias for the hidden layer stands here also where there is no encoding.
-        self.encoded = nn.Linear(sum(int(encoder.width) for encoder in self.encodings.values()), hidden)
+        built: dict[str, EncodingEncoder] = {
+            name: encoding_encoders.build(encoder.name, name, encodings[name], **encoder.options)
+            for name, encoder in encoders.items()
+        }
+        self.encodings = nn.ModuleDict(built)
+        self.encoded = nn.Linear(sum(encoder.width for encoder in built.values()), hidden) if built else None
         self.out = nn.Sequential(*hidden_parts(hidden, "gelu", "layer", dropout), nn.Linear(hidden, width))
 
     def forward(self, batch: GraphBatch) -> tuple[Tensor, EdgeTable]:
         """Return the node features ``[N, node_width]`` and the edge features, of `edge_width`."""
-        codes = self.atoms(batch.node_codes)
-        encoded = [encoder(batch) for encoder in self.encodings.values()]
-        hidden = codes + self.encoded(torch.cat([codes[:, :0], *encoded], dim=1))
+        hidden = self.atoms(batch.node_codes)
+        if self.encoded is not None:
+            hidden = hidden + self.encoded(torch.cat([encoder(batch) for encoder in self.encodings.values()], dim=1))
         return self.out(hidden), self.bonds(batch)
 
 

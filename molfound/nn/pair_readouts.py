@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from molfound.data.batch import GraphBatch
 from molfound.nn.inputs import CodeEmbedding
 
 
@@ -24,14 +23,13 @@ class EdgeReadout(nn.Module):
         self.bonds = CodeEmbedding(bond_sizes, width_in)
         self.width = 4 * width_in
 
-    def forward(self, nodes: Tensor, batch: GraphBatch) -> Tensor:
-        """Return ``[E, 4 * width_in]``."""
-        bonds = self.bonds(batch.bond_codes).index_select(0, batch.edge_bond)
-        return torch.cat((pair_features(nodes, batch.edge_index), bonds), dim=1)
+    def forward(self, nodes: Tensor, edges: Tensor, bond_codes: Tensor) -> Tensor:
+        """Return ``[E, 4 * width_in]`` for edges ``[2, E]`` between nodes ``[N, width_in]`` and codes ``[E, F']``."""
+        return torch.cat((pair_features(nodes, edges), self.bonds(bond_codes)), dim=1)
 
 
 class PairReadout(nn.Module):
-    """Representations of all ordered node pairs of each graph: what `pair_features` makes of the two nodes.
+    """Representations of node pairs: what `pair_features` makes of the two nodes.
 
     Args:
         width_in: width of the nodes.
@@ -41,9 +39,9 @@ class PairReadout(nn.Module):
         super().__init__()
         self.width = 3 * width_in
 
-    def forward(self, nodes: Tensor, batch: GraphBatch) -> Tensor:
-        """Return ``[P, 3 * width_in]``, pairs in the order of `node_pairs`."""
-        return pair_features(nodes, node_pairs(batch.node_ptr))
+    def forward(self, nodes: Tensor, pairs: Tensor) -> Tensor:
+        """Return ``[P, 3 * width_in]`` for pairs ``[2, P]`` of nodes ``[N, width_in]``."""
+        return pair_features(nodes, pairs)
 
 
 def pair_features(nodes: Tensor, pairs: Tensor) -> Tensor:
@@ -64,7 +62,7 @@ def node_pairs(node_ptr: Tensor) -> Tensor:
     """Return all ordered node pairs of each graph, int64 ``[2, P]``: within a graph of n nodes row ``i * n + j``.
 
     Args:
-        node_ptr: int64 ``[G + 1]``, nodes numbered over the batch.
+        node_ptr: int64 ``[G + 1]``: graph g has the nodes ``node_ptr[g]:node_ptr[g + 1]``; need not begin at 0.
 
     Example:
         >>> node_pairs(torch.tensor([0, 1, 3])).tolist()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from molfound.config.schema import Level
+
 
 @dataclass(frozen=True)
 class Representations:
@@ -22,6 +24,10 @@ class Representations:
     pairs: Tensor | None = None
     graphs: Tensor | None = None
 
+    def at(self, level: Level) -> Tensor | None:
+        """Return the representations at the level of a task."""
+        return {"node": self.nodes, "edge": self.edges, "node_pair": self.pairs, "graph": self.graphs}[level]
+
 
 @dataclass(frozen=True)
 class Widths:
@@ -31,3 +37,8 @@ class Widths:
     edges: int | None = None
     pairs: int | None = None
     graphs: int | None = None
+
+    def by_level(self) -> dict[str, int]:
+        """Return the widths of the levels that the encoder makes, by the level of a task."""
+        widths = {"node": self.nodes, "edge": self.edges, "node_pair": self.pairs, "graph": self.graphs}
+        return {level: width for level, width in widths.items() if width is not None}

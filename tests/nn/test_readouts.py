@@ -59,7 +59,8 @@ def test_node_pairs_are_all_pairs_of_each_graph_row_by_row(batch: GraphBatch) ->
 def test_pair_and_edge_representations_do_not_know_direction(batch: GraphBatch) -> None:
     nodes = torch.randn(batch.num_nodes, 4)
     edge_readout, pair_readout = EdgeReadout(4, BOND_SIZES), PairReadout(4)
-    edges, pairs = edge_readout(nodes, batch), pair_readout(nodes, batch)
+    edges = edge_readout(nodes, batch.edge_index, batch.bond_codes[batch.edge_bond])
+    pairs = pair_readout(nodes, node_pairs(batch.node_ptr))
     assert edges.shape == (batch.num_edges, edge_readout.width)
     assert torch.equal(edges, edges[batch.edge_reverse])
     first, second = node_pairs(batch.node_ptr)
@@ -71,6 +72,6 @@ def test_pair_and_edge_representations_do_not_know_direction(batch: GraphBatch) 
 
 def test_edges_with_other_bonds_differ(batch: GraphBatch) -> None:
     nodes = torch.zeros(batch.num_nodes, 4)
-    edges = EdgeReadout(4, BOND_SIZES)(nodes, batch)
+    edges = EdgeReadout(4, BOND_SIZES)(nodes, batch.edge_index, batch.bond_codes[batch.edge_bond])
     first, other = batch.edge_bond[0], (batch.bond_codes != batch.bond_codes[batch.edge_bond[0]]).any(1).nonzero()[0, 0]
     assert not torch.allclose(edges[batch.edge_bond == first][0], edges[batch.edge_bond == other][0])

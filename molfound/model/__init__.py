@@ -1,0 +1,26 @@
+"""The assembly: inputs, encoder, read-outs and heads from a specification, and the files that keep them."""
+
+from molfound.model.files import (
+    load_model,
+    load_specification,
+    load_weights,
+    save_model,
+    save_specification,
+    save_weights,
+)
+from molfound.model.molecular_model import MolecularModel, count_parameters
+from molfound.model.specification import FeatureVocabulary, ModelSpecification, specify
+
+__all__ = [
+    "FeatureVocabulary",
+    "ModelSpecification",
+    "MolecularModel",
+    "count_parameters",
+    "load_model",
+    "load_specification",
+    "load_weights",
+    "save_model",
+    "save_specification",
+    "save_weights",
+    "specify",
+]

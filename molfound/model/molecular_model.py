@@ -1,0 +1,206 @@
+"""The model: encoder, read-outs and a head per task."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from molfound.config.schema import Level
+from molfound.data.batch import GraphBatch
+from molfound.errors import MolfoundError
+from molfound.model.specification import ModelSpecification
+from molfound.nn.encoder import Encoder, encoders
+from molfound.nn.inputs import InputNetwork
+from molfound.nn.pair_readouts import EdgeReadout, PairReadout, node_pairs
+from molfound.nn.readouts import readouts
+from molfound.nn.representations import Representations
+from molfound.tasks.heads import heads
+from molfound.tasks.normalization import Normalizer
+
+Span = tuple[int, int]
+
+
+class MolecularModel(nn.Module):
+    """Inputs and encoder, a read-out per level, a head and a normaliser per task.
+
+    Args:
+        specification: what the model is made of; the components that it names must be registered.
+
+    Attributes:
+        tasks: by name.
+        normalizers: by task; they change nothing until their training statistics are set or loaded.
+
+    Raises:
+        MolfoundError: an unknown component or option, or components that do not fit together.
+    """
+
+    def __init__(self, specification: ModelSpecification) -> None:
+        super().__init__()
+        self.specification = specification
+        self.tasks = dict(specification.tasks)
+        for name in self.tasks:
+            if hasattr(nn.ModuleDict, name) or hasattr(nn.ModuleDict(), name):
+                raise MolfoundError(f"a task cannot be called '{name}': torch uses the name itself; choose another")
+        self.encoder = _encoder(specification)
+        self.readouts = nn.ModuleDict(_readouts(specification, self.encoder))
+        widths = self.encoder.widths.by_level() | {level: readout.width for level, readout in self.readouts.items()}
+        self.heads = nn.ModuleDict(
+            {
+                name: heads.build(task.head.name, widths[task.level], task, **task.head.options)
+                for name, task in self.tasks.items()
+            }
+        )
+        self.normalizers = Normalizers(
+            {name: Normalizer.identity(len(task.labels)) for name, task in self.tasks.items()}
+        )
+
+    def forward(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Return the predictions of each task whose dataset is in the batch, on that dataset's rows only.
+
+        Returns:
+            By task ``[R, L]`` or ``[R, L, classes]``, rows as in ``batch.labels``: normalised units for a regression,
+            logits for classes.
+        """
+        spans = batch.datasets
+        return self._predictions(
+            batch, {name: spans[task.dataset] for name, task in self.tasks.items() if task.dataset in spans}
+        )
+
+    def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Return the predictions of every task for every graph of the batch, whatever their datasets.
+
+        Returns:
+            By task float32 ``[R, L]`` in original units for a regression, ``[R, L]`` probabilities of class 1 for a
+            binary task, ``[R, L, classes]`` probabilities for a multiclass one; R counts graphs, nodes, edges or pairs.
+        """
+        raw = self._predictions(batch, dict.fromkeys(self.tasks, (0, batch.num_graphs)))
+        return {name: self._finished(name, values.float()) for name, values in raw.items()}
+
+    def represent(self, batch: GraphBatch) -> Representations:
+        """Return the representations of the nodes, and those that the heads read at the levels of the model's tasks."""
+        made = self._encoded(batch)
+        levels, everything = {task.level for task in self.tasks.values()}, (0, batch.num_graphs)
+        return replace(
+            made,
+            edges=self._rows("edge", made, batch, everything) if "edge" in levels else made.edges,
+            pairs=self._rows("node_pair", made, batch, everything) if "node_pair" in levels else made.pairs,
+        )
+
+    def __repr__(self) -> str:
+        tasks = ", ".join(f"{name} ({len(task.labels)})" for name, task in self.tasks.items())
+        return f"MolecularModel({self.specification.model.encoder.name}, {_count(self):,} parameters, tasks: {tasks})"
+
+    def _predictions(self, batch: GraphBatch, spans: Mapping[str, Span]) -> dict[str, Tensor]:
+        """Return what the heads of the tasks in `spans` give, each on the graphs of its span."""
+        made = self._encoded(batch)
+        rows: dict[tuple[Level, Span], Tensor] = {}
+        predictions = {}
+        for name, span in spans.items():
+            level = self.tasks[name].level
+            if (level, span) not in rows:
+                rows[level, span] = self._rows(level, made, batch, span)
+            predictions[name] = self.heads[name](rows[level, span])
+        return predictions
+
+    def _encoded(self, batch: GraphBatch) -> Representations:
+        """Return the encoder's representations, with those of the graphs if a read-out is there to make them."""
+        made: Representations = self.encoder(batch)
+        if "graph" not in self.readouts:
+            return made
+        return replace(made, graphs=self.readouts["graph"](made.nodes, batch))
+
+    def _rows(self, level: Level, made: Representations, batch: GraphBatch, span: Span) -> Tensor:
+        """Return the representations at a level of the graphs ``first`` to ``last - 1`` of a batch."""
+        values, node_ptr = made.at(level), batch.node_ptr
+        if values is not None:
+            if span == (0, batch.num_graphs):
+                return values
+            pair_ptr = F.pad(node_ptr.diff().square().cumsum(0), (1, 0)) if level == "node_pair" else node_ptr
+            ptr = {"node": node_ptr, "edge": batch.edge_ptr, "node_pair": pair_ptr}.get(level)
+            return values[slice(*span) if ptr is None else _items(ptr, span)]
+        first, last = span
+        if level == "edge":
+            edges = _items(batch.edge_ptr, span)
+            bonds = batch.bond_codes.index_select(0, batch.edge_bond[edges])
+            read: Tensor = self.readouts["edge"](made.nodes, batch.edge_index[:, edges], bonds)
+        else:
+            read = self.readouts["node_pair"](made.nodes, node_pairs(node_ptr[first : last + 1]))
+        return read
+
+    def _finished(self, name: str, values: Tensor) -> Tensor:
+        match self.tasks[name].kind:
+            case "regression":
+                return self.normalizers[name].denormalize(values)
+            case "binary":
+                return values.sigmoid()
+            case "multiclass":
+                return values.softmax(dim=-1)
+
+
+class Normalizers(nn.ModuleDict):
+    """Normalisers by task."""
+
+    def __getitem__(self, key: str) -> Normalizer:
+        """Return a task's normaliser."""
+        normalizer = super().__getitem__(key)
+        assert isinstance(normalizer, Normalizer)
+        return normalizer
+
+
+def count_parameters(specification: ModelSpecification) -> dict[str, int]:
+    """Return the number of parameters of each part of a model, and the total, without allocating them.
+
+    The keys are ``inputs``, ``encoder``, ``readouts``, ``heads/<task>`` for each task, and ``total``.
+
+    Raises:
+        MolfoundError: an unknown component or option, or components that do not fit together.
+    """
+    with torch.device("meta"):
+        model = MolecularModel(specification)
+    inputs = _count(model.encoder.inputs)
+    return {
+        "inputs": inputs,
+        "encoder": _count(model.encoder) - inputs,
+        "readouts": _count(model.readouts),
+        **{f"heads/{name}": _count(head) for name, head in model.heads.items()},
+        "total": _count(model),
+    }
+
+
+def _encoder(specification: ModelSpecification) -> Encoder:
+    config = specification.model
+    inputs = InputNetwork(
+        [feature.size for feature in specification.atoms],
+        [feature.size for feature in specification.bonds],
+        {name: encoding.parts for name, encoding in specification.encoded.items()},
+        config.inputs.encodings,
+        width=config.inputs.width,
+        dropout=config.inputs.dropout,
+    )
+    encoder: Encoder = encoders.build(config.encoder.name, inputs, **config.encoder.options)
+    return encoder
+
+
+def _readouts(specification: ModelSpecification, encoder: Encoder) -> dict[str, nn.Module]:
+    """Return the read-outs of those levels of the tasks that the encoder does not represent itself."""
+    levels = {task.level for task in specification.tasks.values()}
+    nodes, config = encoder.widths.nodes, specification.model.readout
+    made: dict[str, nn.Module] = {}
+    if "graph" in levels and encoder.widths.graphs is None:
+        made["graph"] = readouts.build(config.name, nodes, **config.options)
+    if "edge" in levels and encoder.widths.edges is None:
+        made["edge"] = EdgeReadout(nodes, [feature.size for feature in specification.bonds])
+    if "node_pair" in levels and encoder.widths.pairs is None:
+        made["node_pair"] = PairReadout(nodes)
+    return made
+
+
+def _items(ptr: Tensor, span: Span) -> slice:
+    """Return the nodes, edges or pairs of the graphs of a span."""
+    return slice(int(ptr[span[0]]), int(ptr[span[1]]))
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
