@@ -1,0 +1,168 @@
+"""The baselines against scikit-learn used directly, and against plain means."""
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score
+
+from molfound.config.schema import Kind
+from molfound.errors import MolfoundError
+from molfound.tasks.resolve import make_task
+from molfound.training.baselines import (
+    Forest,
+    LabelledMolecules,
+    baseline_scores,
+    check_baselines,
+    forest_predictions,
+    mean_predictions,
+)
+
+HETEROATOMS = ["O", "N", "S", "Cl", "F", "C(=O)O", "C#N", "c1ccccc1"]
+SMILES = [f"{'C' * chain}{group}" for chain in range(1, 9) for group in HETEROATOMS]
+TRAIN, TEST = ([SMILES[i] for i in part] for part in np.split(np.random.default_rng(0).permutation(64), [44]))
+SMALL = Forest(trees=20, jobs=1)
+
+
+def _labels(smiles, kind: Kind, seed=0, share=0.3):
+    rng = np.random.default_rng(seed)
+    size = np.array([[s.count("C"), s.count("O"), len(s)] for s in smiles], float)
+    labels = {
+        "regression": size * [1.0, 100.0, 0.01],
+        "binary": size > [4, 0, 6],
+        "multiclass": np.minimum(size, 3),
+    }[kind].astype(float)
+    labels[rng.random(labels.shape) < share] = np.nan
+    return labels
+
+
+def _task(kind: Kind, **options):
+    classes = {"classes": 4} if kind == "multiclass" else {}
+    return make_task("toy", "toy", "graph", kind, ["a", "b", "c"], **classes, **options)
+
+
+def _parts(kind: Kind):
+    return {
+        "train": LabelledMolecules(TRAIN, _labels(TRAIN, kind)),
+        "test": LabelledMolecules(TEST, _labels(TEST, kind, seed=1)),
+    }
+
+
+def test_mean_predictions():
+    labels = _labels(TRAIN, "regression")
+    labels[:, 2] = np.nan
+    means = mean_predictions(labels, 5, "regression")
+    assert means.shape == (5, 3)
+    np.testing.assert_allclose(means[:, :2], np.nanmean(labels[:, :2], 0)[None].repeat(5, 0))
+    assert np.isnan(means[:, 2]).all()
+    classes = np.array([[0.0], [2.0], [2.0], [np.nan]])
+    np.testing.assert_allclose(mean_predictions(classes, 1, "multiclass", classes=3), [[[1 / 3, 0, 2 / 3]]])
+
+
+def test_a_label_of_its_own_forest_equals_scikit_learn_on_dense_counts():
+    labels = _labels(TRAIN, "binary")
+    from_us = forest_predictions(TRAIN, labels, TEST, "graph", "binary", forest=SMALL)
+    train, test = (_dense_counts(smiles) for smiles in (TRAIN, TEST))
+    for label in range(3):
+        rows = ~np.isnan(labels[:, label])
+        forest = RandomForestClassifier(20, max_features="sqrt", min_samples_leaf=2, random_state=label)
+        expected = forest.fit(train[rows], labels[rows, label]).predict_proba(test)[:, 1]
+        smoothed = (20 * expected + labels[rows, label].mean()) / 21
+        np.testing.assert_allclose(from_us[:, label], smoothed, atol=1e-12)
+
+
+def _dense_counts(smiles):
+    generator = GetMorganGenerator(radius=2, fpSize=2048)
+    return np.array([generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(s)) for s in smiles], np.float32)
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+def test_the_forest_beats_the_mean_and_both_have_every_metric(kind):
+    task = _task(kind)
+    scores = baseline_scores(task, **_parts(kind), forest=SMALL)
+    assert set(scores) == {"mean", "forest"}
+    assert {metric.name for metric in task.metrics} <= set(scores["forest"]) == set(scores["mean"])
+    lower = {"regression": "mae", "binary": "bce", "multiclass": "cross_entropy"}[kind]
+    assert scores["forest"][lower] < 0.9 * scores["mean"][lower]
+
+
+def test_scores_are_the_metrics_of_the_predictions():
+    parts = _parts("regression")
+    train, test = parts["train"].labels, parts["test"].labels
+    prediction = forest_predictions(TRAIN, train, TEST, "graph", "regression", forest=SMALL)
+    scores = baseline_scores(_task("regression"), **parts, forest=SMALL)
+    kept = [~np.isnan(test[:, label]) for label in range(3)]
+    errors = [mean_absolute_error(test[k, label], prediction[k, label]) for label, k in enumerate(kept)]
+    assert scores["forest"]["mae_original"] == pytest.approx(np.mean(errors), rel=1e-5)
+    assert scores["forest"]["mae"] == pytest.approx(np.mean(errors / np.nanstd(train, 0)), rel=1e-5)
+    assert scores["mean"]["pearson"] is None
+
+    parts = _parts("binary")
+    train, test = parts["train"].labels, parts["test"].labels
+    prediction = forest_predictions(TRAIN, train, TEST, "graph", "binary", forest=SMALL)
+    scores = baseline_scores(_task("binary"), **parts, forest=SMALL)
+    kept = [~np.isnan(test[:, label]) for label in range(3)]
+    pairs = [(test[k, label], prediction[k, label]) for label, k in enumerate(kept)]
+    assert scores["forest"]["auroc"] == pytest.approx(np.mean([roc_auc_score(*pair) for pair in pairs]), rel=1e-6)
+    assert scores["forest"]["bce"] == pytest.approx(np.mean([log_loss(*pair) for pair in pairs]), rel=1e-5)
+    assert scores["mean"]["auroc"] == 0.5
+
+
+def test_labels_present_in_the_same_rows_share_a_forest_whatever_their_scale():
+    labels = _labels(TRAIN, "regression", share=0.0)
+    prediction = forest_predictions(TRAIN, labels, TEST, "graph", "regression", forest=SMALL)
+    scale = [2.0**10, 2.0**-10, 1.0]  # powers of 2, which change no rounding
+    rescaled = forest_predictions(TRAIN, labels * scale, TEST, "graph", "regression", forest=SMALL)
+    np.testing.assert_allclose(rescaled, prediction * scale, rtol=1e-12)
+    error = np.abs(prediction - _labels(TEST, "regression", share=0.0)).mean(0)
+    spread = np.abs(_labels(TEST, "regression", share=0.0) - labels.mean(0)).mean(0)
+    assert (error < 0.6 * spread).all()
+
+
+def test_labels_that_do_not_vary_are_predicted_by_their_mean():
+    labels = _labels(TRAIN, "binary")
+    labels[:, 0] = np.where(np.isnan(labels[:, 0]), np.nan, 0.0)
+    labels[:, 1] = np.nan
+    prediction = forest_predictions(TRAIN, labels, TEST, "graph", "binary", forest=SMALL)
+    assert (prediction[:, 0] == 0).all()
+    assert np.isnan(prediction[:, 1]).all()
+    assert ((prediction[:, 2] > 0) & (prediction[:, 2] < 1)).all()
+    assert not np.isnan(forest_predictions(TRAIN, labels[:, :1], TEST, "graph", "binary", forest=SMALL)).any()
+
+
+def test_same_seed_same_forest_whatever_the_threads():
+    labels = _labels(TRAIN, "binary")
+    one, two, other = (
+        forest_predictions(TRAIN, labels, TEST, "graph", "binary", forest=Forest(trees=5, seed=seed, jobs=jobs))
+        for seed, jobs in [(0, 1), (0, 3), (1, 1)]
+    )
+    np.testing.assert_array_equal(one, two)
+    assert (one != other).any()
+
+
+def test_atoms_are_predicted_in_smiles_order():
+    labels = np.concatenate([_atomic_numbers(smiles) for smiles in TRAIN])[:, None]
+    prediction = forest_predictions(TRAIN, labels, ["OCC", "CCO", "C(N)C"], "node", "regression", forest=SMALL)
+    assert prediction.shape == (9, 1)
+    expected = [8, 6, 6, 6, 6, 8, 6, 7, 6]
+    np.testing.assert_allclose(prediction[:, 0], expected, atol=0.5)
+    limited = Forest(trees=5, max_rows=10, jobs=1)
+    assert forest_predictions(TRAIN, labels, ["CCO"], "node", "regression", forest=limited).shape == (3, 1)
+    with pytest.raises(ValueError, match="rows of labels"):
+        forest_predictions(TRAIN, labels[1:], ["CCO"], "node", "regression")
+
+
+def _atomic_numbers(smiles):
+    return [float(atom.GetAtomicNum()) for atom in Chem.MolFromSmiles(smiles).GetAtoms()]
+
+
+def test_edge_tasks_have_the_mean_only():
+    task = make_task("toy", "toy", "edge", "regression", ["a"], metrics=[])
+    parts = {"train": LabelledMolecules(["CC"], np.ones((2, 1))), "test": LabelledMolecules(["CC"], np.ones((2, 1)))}
+    assert set(baseline_scores(task, **parts)) == {"mean"}
+
+
+def test_an_unknown_baseline_is_refused():
+    with pytest.raises(MolfoundError, match="did you mean 'forest'"):
+        check_baselines(["forrest"])
