@@ -11,7 +11,7 @@ from molfound.config.schema import Level
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
 from molfound.model.specification import ModelSpecification
-from molfound.nn.encoder import Encoder, encoders
+from molfound.nn.encoders import Encoder, encoders
 from molfound.nn.inputs import InputNetwork
 from molfound.nn.pair_readouts import EdgeReadout, PairReadout, node_pairs
 from molfound.nn.readouts import readouts

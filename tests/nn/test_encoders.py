@@ -8,8 +8,8 @@ import torch
 
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
-from molfound.nn.encoder import Encoder, encoders
-from molfound.nn.gnn import GNN
+from molfound.nn.encoders import Encoder, encoders
+from molfound.nn.encoders.gnn import GNN
 from molfound.nn.layers import layers
 from molfound.nn.readouts import readouts
 from tests.nn.graphs import Graph, collate, input_network, random_graph

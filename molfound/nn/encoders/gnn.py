@@ -10,7 +10,7 @@ from molfound.data.batch import GraphBatch
 from molfound.nn.aggregation import Adjacency
 from molfound.nn.blocks import Activation, Norm, hidden_parts
 from molfound.nn.edge_table import EdgeTable
-from molfound.nn.encoder import Encoder, encoders
+from molfound.nn.encoders.encoder import Encoder, encoders
 from molfound.nn.inputs import InputNetwork
 from molfound.nn.layers import layers
 from molfound.nn.representations import Representations, Widths
