@@ -1,0 +1,249 @@
+"""The building of shards from a block of rows: what a preparing process does. No torch here, nor in what it imports."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from rdkit import Chem
+from threadpoolctl import threadpool_limits
+
+from molfound.chem.graphs import GraphBlock, featurize
+from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
+from molfound.chem.scaffolds import murcko_scaffold
+from molfound.data import label_shards
+from molfound.data.bonds import bond_ends
+from molfound.data.cells import Problem, read_numbers
+from molfound.data.families import Family
+from molfound.data.item_order import item_order
+from molfound.data.label_shards import Details, graph_labels, item_labels, labels_table
+from molfound.data.ragged import list_column
+from molfound.data.shards import FileRecord, parquet_bytes, record_of, write_atomically
+from molfound.encodings import compute_encoding
+
+ROW = {"row": "DELTA_BINARY_PACKED"}
+REJECTED = "rejected"  # key of a shard's metadata: its rejected rows as JSON
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row of the table that is not used: its number, its SMILES as given, why, and what is known beyond it."""
+
+    row: int
+    input: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """A finished shard.
+
+    Attributes:
+        file: the file.
+        rows: rows it holds.
+        rejected: rows of its block that the family rejects.
+    """
+
+    file: FileRecord
+    rows: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """Shards to build from one block.
+
+    Attributes:
+        folder: the store.
+        first_row: number of the block's first row in the table.
+        smiles: column of the SMILES.
+        max_heavy_atoms: the largest accepted molecule.
+        block: the columns that the shards need, as an Arrow stream.
+        shards: each shard's family and name.
+    """
+
+    folder: Path
+    first_row: int
+    smiles: str
+    max_heavy_atoms: int
+    block: bytes
+    shards: Sequence[tuple[Family, str]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The content of a shard: its table, the Parquet encodings of the columns, the rows it rejects."""
+
+    table: pa.Table
+    encodings: Mapping[str, str]
+    rejected: list[RejectedRow]
+
+
+def build_shards(job: Job) -> list[ShardRecord]:
+    """Build and write the shards of a job, and return their records.
+
+    Raises:
+        MolfoundError: the disk is full.
+    """
+    # One thread, so that linear algebra gives the same bits whatever the number of cores, and processes do not compete.
+    with threadpool_limits(1), silenced_rdkit():
+        block = Block(pa.ipc.open_stream(job.block).read_all(), job)
+        return [_write(job.folder, name, family, block) for family, name in job.shards]
+
+
+class Block:
+    """A block of rows, parsed and featurized once for all the families that need it."""
+
+    def __init__(self, table: pa.Table, job: Job) -> None:
+        self.columns: dict[str, pa.Array] = {name: pa.concat_arrays(table[name].chunks) for name in table.column_names}
+        self.smiles: list[str | None] = self.columns[job.smiles].to_pylist()
+        self.rows = np.arange(job.first_row, job.first_row + table.num_rows)
+        self._job = job
+
+    def rejected(self, details: Details) -> list[RejectedRow]:
+        """Return the rejected rows, given the reason and detail by position in the block."""
+        return [
+            RejectedRow(int(self.rows[position]), self.smiles[position] or "", *details[position])
+            for position in sorted(details)
+        ]
+
+    @cached_property
+    def parsed(self) -> list[Chem.Mol | Rejection]:
+        """The molecule of each row, or why there is none."""
+        return [parse_aloud(text, self._job.max_heavy_atoms) for text in self.smiles]
+
+    @cached_property
+    def kept(self) -> NDArray[np.int64]:
+        """The positions that have a molecule."""
+        kept = [position for position, parsed in enumerate(self.parsed) if not isinstance(parsed, Rejection)]
+        return np.array(kept, np.int64)
+
+    @cached_property
+    def molecules(self) -> list[Chem.Mol]:
+        """The molecules."""
+        return [parsed for parsed in self.parsed if not isinstance(parsed, Rejection)]
+
+    @cached_property
+    def problems(self) -> Details:
+        """Why the other positions have no molecule."""
+        return {
+            position: (parsed.reason, parsed.detail)
+            for position, parsed in enumerate(self.parsed)
+            if isinstance(parsed, Rejection)
+        }
+
+    @cached_property
+    def graphs(self) -> GraphBlock:
+        """The graphs of the molecules, with codes if this job stores them."""
+        recipes = [family.recipe for family, _ in self._job.shards if family.name == "graphs"]
+        atoms, bonds = (
+            [vocabulary["name"] for recipe in recipes for vocabulary in recipe[kind]] for kind in ("atoms", "bonds")
+        )
+        return featurize(self.molecules, atoms, bonds)
+
+
+def _graphs(family: Family, block: Block) -> Shard:
+    graphs = block.graphs
+    begin, end = bond_ends(graphs)
+    smiles = block.columns[family.columns[0]].take(pa.array(block.kept))
+    table = pa.table(
+        {
+            "row": block.rows[block.kept],
+            "smiles": smiles,
+            "node_codes": list_column(graphs.node_codes, graphs.node_ptr),
+            "bond_codes": list_column(graphs.bond_codes, graphs.bond_ptr),
+            "bond_begin": list_column(begin, graphs.bond_ptr),
+            "bond_end": list_column(end, graphs.bond_ptr),
+            "atoms": np.diff(graphs.node_ptr).astype(np.int32),
+        }
+    )
+    return Shard(table, {**ROW, "smiles": "PLAIN"}, block.rejected(block.problems))
+
+
+def _encoding(family: Family, block: Block) -> Shard:
+    recipe, graphs = family.recipe, block.graphs
+    parts = compute_encoding(recipe["encoding"], graphs, recipe["options"])
+    one_each = np.arange(graphs.graph_count + 1)
+    columns = {
+        part: list_column(parts[part], graphs.node_ptr if level == "node" else one_each)
+        for part, (level, _) in recipe["parts"].items()
+    }
+    table = pa.table({"row": block.rows[block.kept], **columns})
+    return Shard(table, {**ROW, **dict.fromkeys(columns, "BYTE_STREAM_SPLIT")}, [])
+
+
+def _labels(family: Family, block: Block) -> Shard:
+    recipe = family.recipe
+    columns = {name: block.columns[name] for name in recipe["labels"]}
+    if recipe["level"] == "graph":
+        pairs = graph_labels(columns, recipe["kind"], recipe["classes"])
+    else:
+        smiles = [block.smiles[position] or "" for position in block.kept.tolist()]
+        order = item_order(recipe["level"], len(block.rows), block.kept, block.molecules, smiles, block.graphs)
+        pairs = item_labels(columns, recipe["kind"], recipe["classes"], order)
+    kept = np.ones(len(block.rows), np.bool_)
+    kept[list(pairs.problems)] = False
+    return Shard(labels_table(block.rows, kept, pairs), label_shards.ENCODINGS, block.rejected(pairs.problems))
+
+
+def _weights(family: Family, block: Block) -> Shard:
+    column = family.columns[1]
+    numbers = read_numbers(block.columns[column])
+    found = {
+        position: Problem(problem.reason.replace("label", "weight"), problem.text)
+        for position, problem in numbers.problems.items()
+    }
+    for position in np.flatnonzero(np.isnan(numbers.values)).tolist():
+        found.setdefault(position, Problem("weight_missing", ""))
+    for position in np.flatnonzero(numbers.values < 0).tolist():
+        found[position] = Problem("weight_negative", f"{numbers.values[position]:g}")
+    kept = np.ones(len(block.rows), np.bool_)
+    kept[list(found)] = False
+    table = pa.table({"row": block.rows[kept], "weight": numbers.values[kept]})
+    details = {
+        position: (problem.reason, f"column '{column}': '{problem.text}'") for position, problem in found.items()
+    }
+    return Shard(table, ROW, block.rejected(details))
+
+
+def _scaffolds(family: Family, block: Block) -> Shard:
+    scaffolds = [murcko_scaffold(without_map_numbers(molecule)) for molecule in block.molecules]
+    table = pa.table({"row": block.rows[block.kept], "scaffold": pa.array(scaffolds, pa.string())})
+    return Shard(table, ROW, [])
+
+
+BUILDERS: dict[str, Callable[[Family, Block], Shard]] = {
+    "graphs": _graphs,
+    "encodings": _encoding,
+    "labels": _labels,
+    "weights": _weights,
+    "scaffolds": _scaffolds,
+}
+
+
+def _write(folder: Path, name: str, family: Family, block: Block) -> ShardRecord:
+    shard = BUILDERS[family.name.partition("/")[0]](family, block)
+    rejected = json.dumps([list(asdict(row).values()) for row in shard.rejected], ensure_ascii=False)
+    content = parquet_bytes(shard.table, shard.encodings, {REJECTED: rejected})
+    write_atomically(folder / name, content)
+    return ShardRecord(record_of(name, content), shard.table.num_rows, len(shard.rejected))
+
+
+def read_rejected(schema: pa.Schema) -> list[RejectedRow]:
+    """Return the rejected rows that a shard's schema tells of."""
+    return [RejectedRow(*row) for row in json.loads(schema.metadata[REJECTED.encode()])]
+
+
+def without_map_numbers(molecule: Chem.Mol) -> Chem.Mol:
+    """Return the molecule without atom-map numbers, which are names of atoms and no chemistry."""
+    if all(atom.GetAtomMapNum() == 0 for atom in molecule.GetAtoms()):
+        return molecule
+    bare = Chem.Mol(molecule)
+    for atom in bare.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return bare

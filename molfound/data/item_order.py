@@ -1,0 +1,106 @@
+"""The order of a molecule's labelled items, in the table and in its graph."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+
+from molfound.chem.graphs import GraphBlock
+from molfound.data.ragged import offsets
+
+ItemLevel = Literal["node", "edge", "node_pair"]
+NOUNS: dict[ItemLevel, str] = {"node": "atoms", "edge": "edges", "node_pair": "pairs of atoms"}
+MAPPED = re.compile(r":\d+\]")
+
+
+@dataclass(frozen=True)
+class ItemOrder:
+    """The labelled items of each row of a block, and where each of the table's lists finds its place in the graph.
+
+    Attributes:
+        items: what they are, in words.
+        counts: int64 ``[rows]``, items of each row; 0 where there is no molecule.
+        known: bool ``[rows]``, whether there is a molecule.
+        ambiguous: bool ``[rows]``, whether the atom-map numbers leave the order open.
+        ptr: int64 ``[rows + 1]``, into `atoms`.
+        places: int64, for each place of a row's list (of its atoms, for pairs of atoms) the local number in the graph.
+    """
+
+    items: str
+    level: ItemLevel
+    counts: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    ambiguous: NDArray[np.bool_]
+    ptr: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    def graph_item(self, row: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the local item in the graph of each (row, place in the row's list)."""
+        start = self.ptr[row]
+        if self.level == "node_pair":
+            atoms = self.ptr[row + 1] - start
+            item: NDArray[np.int64] = self.places[start + place // atoms] * atoms + self.places[start + place % atoms]
+        else:
+            item = self.places[start + place]
+        return item
+
+
+def item_order(
+    level: ItemLevel,
+    rows: int,
+    kept: NDArray[np.int64],
+    molecules: Sequence[Chem.Mol],
+    smiles: Sequence[str],
+    graphs: GraphBlock,
+) -> ItemOrder:
+    """Return the order of the items of a block of rows.
+
+    Lists of atoms follow the SMILES, or its atom-map numbers where these are 1 to n (or, written out, 0 to n - 1);
+    pairs (i, j) of atoms stand at i·n + j, both numbered so. Lists of edges have two values per bond, in the order of
+    RDKit's bonds: from its begin to its end atom, then back.
+
+    Args:
+        level: what is labelled.
+        rows: number of rows of the block.
+        kept: int64 ``[G]``, positions in the block that have a molecule.
+        molecules: ``[G]``, these molecules.
+        smiles: ``[G]``, their SMILES.
+        graphs: their graphs.
+    """
+    atoms = np.zeros(rows, np.int64)
+    atoms[kept] = np.diff(graphs.node_ptr)
+    known = np.zeros(rows, np.bool_)
+    known[kept] = True
+    ambiguous = np.zeros(rows, np.bool_)
+    if level == "edge":
+        edges = np.zeros(rows, np.int64)
+        edges[kept] = np.diff(graphs.edge_ptr)
+        return ItemOrder(NOUNS[level], level, edges, known, ambiguous, offsets(edges), _edge_places(molecules, graphs))
+    ptr = offsets(atoms)
+    order = np.arange(ptr[-1]) - np.repeat(ptr[:-1], atoms)
+    for position, molecule, text in zip(kept.tolist(), molecules, smiles, strict=True):
+        if MAPPED.search(text):
+            numbers = np.array([atom.GetAtomMapNum() for atom in molecule.GetAtoms()])
+            first = 0 if ":0]" in text else 1
+            if np.array_equal(np.sort(numbers), np.arange(first, first + len(numbers))):
+                order[ptr[position] : ptr[position + 1]] = np.argsort(numbers)
+            else:
+                ambiguous[position] = True
+    counts = atoms if level == "node" else atoms**2
+    return ItemOrder(NOUNS[level], level, counts, known, ambiguous, ptr, order)
+
+
+def _edge_places(molecules: Sequence[Chem.Mol], graphs: GraphBlock) -> NDArray[np.int64]:
+    """Return, for each bond's edge from begin to end and for the one back, its local number in the graph."""
+    begin = np.array([bond.GetBeginAtomIdx() for molecule in molecules for bond in molecule.GetBonds()], np.int64)
+    counts = np.diff(graphs.edge_ptr)
+    local = np.arange(graphs.edge_count) - np.repeat(graphs.edge_ptr[:-1], counts)
+    bond = graphs.edge_bond + np.repeat(graphs.bond_ptr[:-1], counts)
+    backwards = graphs.edge_source != begin[bond]
+    places = np.empty(graphs.edge_count, np.int64)
+    places[2 * bond + backwards] = local
+    return places

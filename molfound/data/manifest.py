@@ -1,0 +1,146 @@
+"""Manifests: what a dataset is, where its files lie, which columns are labels, how it is split, who to thank."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from molfound.config.component import Component
+from molfound.config.documents import read_mapping
+from molfound.config.locations import find_shipped, shipped_names
+from molfound.config.problems import validated
+from molfound.config.schema import Key, Kind, Level, Section, SplitSpec, Text, Texts
+from molfound.errors import MolfoundError, did_you_mean
+
+
+class DataFile(Section):
+    """One file of a dataset."""
+
+    name: Text
+    """The file's name; wildcards stand for several files."""
+    url: Text | None = None
+    """Where it can be fetched."""
+    sha256: Text | None = None
+    """Checksum, in hexadecimal digits; null: not known."""
+
+
+class TaskSpec(Section):
+    """A group of label columns of one level and kind."""
+
+    level: Level = "graph"
+    """What a label belongs to."""
+    kind: Kind
+    """What a label is."""
+    labels: Annotated[Texts, Field(min_length=1)]
+    """Label columns, wildcards allowed."""
+    classes: Annotated[int, Field(ge=2)] | None = None
+    """Number of classes of a multiclass task."""
+
+
+class Manifest(Section):
+    """One dataset: a table of molecules with its tasks and splits.
+
+    Example:
+        >>> manifest = load_manifest("toymix/zinc12k")
+        >>> manifest.tasks["zinc12k"].labels, next(iter(manifest.splits))
+        (('SA', 'logp', 'score'), 'published')
+    """
+
+    name: Key
+    """The dataset's name."""
+    title: Text
+    """One line."""
+    description: str = ""
+    """What is in it, and what to know before using it."""
+    licence: Text
+    """Licence, as an SPDX identifier where there is one."""
+    citation: Text
+    """What to cite."""
+    source: Text
+    """Where it is described."""
+    files: Annotated[tuple[DataFile, ...], Field(strict=False)] = ()
+    """The files of the table, in the order of their rows."""
+    folder: Text | None = None
+    """Files are sought in the data folder and in this folder of it."""
+    generator: Component | None = None
+    """Instead of files: what makes the table, with its options."""
+    smiles: Text
+    """Column of the SMILES."""
+    weight: Text | None = None
+    """Column of the sample weights."""
+    tasks: Annotated[dict[Key, TaskSpec], Field(min_length=1)]
+    """The tasks by name."""
+    splits: Annotated[dict[Key, SplitSpec], Field(min_length=1)]
+    """The splits by name; the first is the default."""
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if bool(self.files) == (self.generator is not None):
+            problem = "a dataset has either files or a generator"
+            raise PydanticCustomError("reference", "{problem}", {"problem": problem, "path": "files"})
+        return self
+
+    def split(self, choice: str | SplitSpec | None = None) -> SplitSpec:
+        """Return the split of this name, the first one for None, or the given description itself.
+
+        Raises:
+            MolfoundError: a name that is no split of the dataset, with the nearest.
+        """
+        if choice is None:
+            return next(iter(self.splits.values()))
+        if not isinstance(choice, str):
+            return choice
+        if choice not in self.splits:
+            raise MolfoundError(f"dataset '{self.name}' has no split '{choice}'{did_you_mean(choice, self.splits)}")
+        return self.splits[choice]
+
+    def folders(self, root: Path) -> tuple[Path, ...]:
+        """Return where the dataset's files are sought, in this order."""
+        return (root,) if self.folder is None else (root, root / self.folder)
+
+
+def load_manifest(name_or_path: str | Path) -> Manifest:
+    """Return a shipped manifest by name (``toymix/qm9``), or one's own by the path of its YAML file.
+
+    Raises:
+        MolfoundError: no such manifest (with the nearest name), or one with unknown keys or wrong values.
+    """
+    path = find_shipped(str(name_or_path), "datasets_manifest")
+    return validated(Manifest, read_mapping(path), lambda _: str(path))
+
+
+def list_manifests() -> list[str]:
+    """Return the names of the shipped manifests."""
+    return shipped_names("datasets_manifest")
+
+
+def locate_files(manifest: Manifest, root: Path) -> list[Path]:
+    """Return the files of a dataset's table, in order, each in the data folder or in the dataset's folder of it.
+
+    Raises:
+        MolfoundError: a file that is in neither; the message names both places and where it can be fetched.
+    """
+    folders = manifest.folders(root)
+    return [path for file in manifest.files for path in _located(file.name, folders, file.url)]
+
+
+def locate(name: str, folders: Sequence[Path], url: str | None = None) -> Path:
+    """Return the file of this name in the first folder that has it.
+
+    Raises:
+        MolfoundError: no folder has it; the message names them and where the file can be fetched.
+    """
+    return _located(name, folders, url)[0]
+
+
+def _located(name: str, folders: Sequence[Path], url: str | None) -> list[Path]:
+    for folder in folders:
+        path = folder / name
+        found = [path] if path.is_file() else sorted(path.parent.glob(path.name))
+        if found:
+            return found
+    places = " and ".join(str(folder) for folder in folders)
+    fetch = f"; fetch it from {url}" if url else ""
+    raise MolfoundError(f"file '{name}' is not in {places}{fetch}")

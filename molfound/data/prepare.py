@@ -1,0 +1,325 @@
+"""Preparation: from a dataset's table to its graph store, in parallel, resumable, the same bytes whatever happened."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from molfound.config.schema import DataConfig, FeaturesConfig
+from molfound.data.build import Job, RejectedRow, ShardRecord, read_rejected
+from molfound.data.cells import holds_lists, holds_numbers
+from molfound.data.families import Family, LabelTask, column_digest, requested_families
+from molfound.data.generators import generated_table
+from molfound.data.index import INDEX, Index, StoredFamily, UnreadableIndexError
+from molfound.data.manifest import Manifest, locate_files
+from molfound.data.progress import MoleculeProgress
+from molfound.data.shards import (
+    DamagedFileError,
+    parquet_bytes,
+    read_checked,
+    read_parquet,
+    record_of,
+    remove_partials,
+    write_atomically,
+    writing_to,
+)
+from molfound.data.store import GraphStore
+from molfound.data.tables import Table, expand_columns
+from molfound.data.workers import ShardBuilders, available_cores
+from molfound.errors import MolfoundError
+
+LOCK = ".lock"
+REJECTED_FILE = "rejected.parquet"
+SHARD_FOLDERS = ("graphs-*", "encodings/*", "labels/*", "weights-*", "scaffolds-*")
+
+
+@dataclass(frozen=True)
+class PreparationReport:
+    """What a preparation did.
+
+    Attributes:
+        dataset: the dataset's name.
+        folder: its store.
+        families: what the store holds of what was asked for: `GraphStore.open(report.folder, report.families)`.
+        rows: rows of the table.
+        rejected: how many of them for each reason.
+        built: shards that were made.
+        reused: shards that were there.
+    """
+
+    dataset: str
+    folder: Path
+    families: tuple[Family, ...]
+    rows: int
+    rejected: Mapping[str, int]
+    built: int
+    reused: int
+
+    def __str__(self) -> str:
+        """Return one line: rows, molecules, and the rejected rows by reason."""
+        count = sum(self.rejected.values())
+        reasons = f" ({_listed(self.rejected)}; see {self.folder / REJECTED_FILE})" if count else ""
+        return f"{self.dataset}: {self.rows:,} rows, {self.rows - count:,} molecules, {count:,} rejected{reasons}"
+
+
+def prepare_dataset(
+    manifest: Manifest,
+    tasks: Mapping[str, LabelTask],
+    features: FeaturesConfig,
+    encodings: Mapping[str, Mapping[str, Any]],
+    data: DataConfig,
+    *,
+    root: Path,
+    store: Path,
+    scaffolds: bool = False,
+    plugins: Sequence[Path] = (),
+    progress: bool = True,
+) -> PreparationReport:
+    """Make sure that a dataset's store holds all this, and say what was done.
+
+    Shards that are there, whole, and made from the present rows and settings are kept; all others are built. Two
+    processes that prepare one store do not meet: one builds, the other waits.
+
+    Args:
+        manifest: the dataset.
+        tasks: whose labels to store, by name; label wildcards are expanded here.
+        features: the atom and bond features.
+        encodings: options of each encoding, by name.
+        data: rows per shard, number of processes, limits.
+        root: folder of the data files.
+        store: folder of all stores; this one is in its folder ``<dataset>``.
+        scaffolds: whether to store Murcko scaffolds, for a scaffold split.
+        plugins: files whose features and encodings the processes need.
+        progress: whether to show how far it has come, on standard error.
+
+    Raises:
+        MolfoundError: anything the user can mend: a missing file or column, a full disk, too many rejected rows.
+    """
+    folder = store / manifest.name
+    with writing_to(folder), _lock(folder, progress):
+        remove_partials(folder)
+        table = open_table(manifest, root, store)
+        labels = {name: expand_columns(task.labels, table.columns) for name, task in tasks.items()}
+        _check_columns(manifest, tasks, labels, table)
+        families = requested_families(
+            manifest,
+            labels,
+            tasks,
+            features,
+            encodings,
+            max_heavy_atoms=data.max_heavy_atoms,
+            block_rows=data.block_rows,
+            scaffolds=scaffolds,
+        )
+        return _Preparation(manifest, table, families, data, folder, plugins, progress).run()
+
+
+def open_table(manifest: Manifest, root: Path, store: Path) -> Table:
+    """Return a dataset's table; a generated one is made if it is not there yet.
+
+    Raises:
+        MolfoundError: a file that is missing or no table, an unknown generator.
+    """
+    if manifest.generator is not None:
+        return Table([generated_table(manifest.generator, store / manifest.name / "source")])
+    return Table(locate_files(manifest, root))
+
+
+class _Preparation:
+    """One preparation under way, and what it needs at every step."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        table: Table,
+        families: tuple[Family, ...],
+        data: DataConfig,
+        folder: Path,
+        plugins: Sequence[Path],
+        progress: bool,
+    ) -> None:
+        self.manifest, self.table, self.families, self.data = manifest, table, families, data
+        self.folder, self.plugins, self.progress = folder, plugins, progress
+        self.previous = _previous_index(folder, self._say)
+        self.records = self.previous.records() if self.previous else {}
+        # Families of earlier preparations stay while their shards are those of the present rows.
+        wanted = {family.folder for family in families}
+        earlier = [stored.family for stored in self.previous.families.values()] if self.previous else []
+        self.others = [
+            family for family in earlier if family.folder not in wanted and set(family.columns) <= set(table.columns)
+        ]
+        self.names: dict[str, list[str]] = {family.folder: [] for family in (*families, *self.others)}
+        self.finished: dict[str, ShardRecord] = {}
+        self.built = 0
+
+    def run(self) -> PreparationReport:
+        """Build what is missing, then write the rejected rows and the index, then remove what nothing refers to."""
+        total = self.previous.rows if self.previous else self.table.rows()
+        processes = min(self.data.processes or available_cores(), max(1, -(-total // self.data.block_rows)))
+        columns = list(dict.fromkeys(name for family in (*self.families, *self.others) for name in family.columns))
+        rows = 0
+        with (
+            MoleculeProgress(f"preparing {self.manifest.name}", total, self.progress) as bar,
+            ShardBuilders(processes, self.plugins) as builders,
+        ):
+            for block in self.table.blocks(columns, self.data.block_rows):
+                missing = self._missing_shards(block, bar.say)
+                if missing:
+                    builders.add(self._job(rows, block, missing), partial(self._take, bar, block.num_rows))
+                else:
+                    bar.advance(block.num_rows, computed=False)
+                rows += block.num_rows
+            builders.finish()
+        return self._concluded(rows)
+
+    def _missing_shards(self, block: pa.Table, say: Callable[[str], None]) -> list[tuple[Family, str]]:
+        """Return the shards to build for the next block, and take those that are there."""
+        number = len(self.names[self.families[0].folder])
+        digests = {name: column_digest(block[name].chunk(0)) for name in block.column_names}
+        for family in (*self.families, *self.others):
+            self.names[family.folder].append(family.shard_name(number, digests))
+        missing = []
+        for family in self.families:
+            name = self.names[family.folder][-1]
+            record = _found_shard(self.folder, name, self.records.get(name), say)
+            if record is None:
+                missing.append((family, name))
+            else:
+                self.finished[name] = record
+        return missing
+
+    def _job(self, first_row: int, block: pa.Table, shards: list[tuple[Family, str]]) -> Job:
+        columns = list(dict.fromkeys(column for family, _ in shards for column in family.columns))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, block.select(columns).schema) as writer:
+            writer.write_table(block.select(columns))
+        content = sink.getvalue().to_pybytes()
+        return Job(self.folder, first_row, self.manifest.smiles, self.data.max_heavy_atoms, content, shards)
+
+    def _take(self, bar: MoleculeProgress, molecules: int, records: list[ShardRecord]) -> None:
+        self.finished |= {record.file.name: record for record in records}
+        self.built += len(records)
+        bar.advance(molecules, computed=True)
+
+    def _concluded(self, rows: int) -> PreparationReport:
+        families = {family.folder: self._stored(family, self.finished) for family in self.families}
+        index = Index(self.manifest.name, rows, self.data.block_rows, tuple(families), families)
+        rejected = GraphStore(
+            self.folder, index, {stored.family.name: stored for stored in families.values()}
+        ).rejected()
+        reasons = dict(Counter(row.reason for row in rejected).most_common())
+        write_atomically(self.folder / REJECTED_FILE, rejected_table(self.manifest.name, rejected))
+        if len(rejected) > self.data.max_rejected * rows:
+            raise MolfoundError(
+                f"dataset '{self.manifest.name}': {len(rejected):,} of {rows:,} rows are rejected, more than "
+                f"data.max_rejected = {self.data.max_rejected:g} allows: {_listed(reasons)}; "
+                f"see {self.folder / REJECTED_FILE}"
+            )
+        kept = {
+            family.folder: self._stored(family, self.records)
+            for family in self.others
+            if all(name in self.records and (self.folder / name).is_file() for name in self.names[family.folder])
+        }
+        replace(index, families=families | kept).write(self.folder)
+        _remove_unlisted(self.folder, {name for folder in families | kept for name in self.names[folder]})
+        built, reused = self.built, len(self.finished) - self.built
+        return PreparationReport(self.manifest.name, self.folder, self.families, rows, reasons, built, reused)
+
+    def _stored(self, family: Family, records: Mapping[str, ShardRecord]) -> StoredFamily:
+        return StoredFamily(family, tuple(records[name] for name in self.names[family.folder]))
+
+    def _say(self, line: str) -> None:
+        MoleculeProgress("", 0, self.progress).say(line)
+
+
+def rejected_table(dataset: str, rejected: Sequence[RejectedRow]) -> memoryview:
+    """Return ``rejected.parquet``: dataset, row, input, reason and detail of each rejected row."""
+    columns = {
+        "dataset": pa.array([dataset] * len(rejected), pa.string()),
+        "row": pa.array([row.row for row in rejected], pa.int64()),
+        **{
+            name: pa.array([getattr(row, name) for row in rejected], pa.string())
+            for name in ("input", "reason", "detail")
+        },
+    }
+    return parquet_bytes(pa.table(columns), {}, {})
+
+
+@contextmanager
+def _lock(folder: Path, progress: bool) -> Iterator[None]:
+    """Hold the store's folder; say so when another process holds it, and wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        MoleculeProgress("", 0, progress).say(f"another process prepares {folder}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_columns(
+    manifest: Manifest, tasks: Mapping[str, LabelTask], labels: Mapping[str, Sequence[str]], table: Table
+) -> None:
+    """Refuse columns that are not there or cannot hold what they should."""
+    table.require([manifest.smiles, *([manifest.weight] if manifest.weight is not None else [])])
+    if not pa.types.is_string(table.types[manifest.smiles]):
+        raise MolfoundError(f"column '{manifest.smiles}' holds {table.types[manifest.smiles]}, not SMILES")
+    for name, task in tasks.items():
+        fits, what = (holds_numbers, "numbers") if task.level == "graph" else (holds_lists, "lists of numbers")
+        for column in labels[name]:
+            if not fits(table.types[column]):
+                raise MolfoundError(
+                    f"task '{name}' is at {task.level} level, whose labels are {what}; "
+                    f"column '{column}' holds {table.types[column]}"
+                )
+
+
+def _previous_index(folder: Path, say: Callable[[str], None]) -> Index | None:
+    if not (folder / INDEX).is_file():
+        return None
+    try:
+        return Index.read(folder)
+    except UnreadableIndexError as error:
+        say(f"{str(error).partition(';')[0]}: it is prepared anew")
+        return None
+
+
+def _found_shard(folder: Path, name: str, record: ShardRecord | None, say: Callable[[str], None]) -> ShardRecord | None:
+    """Return the record of a shard that is there and whole; say so if one is there and is not."""
+    path = folder / name
+    if not path.is_file():
+        return None
+    try:
+        if record is not None:
+            read_checked(folder, record.file)
+            return record
+        content = path.read_bytes()
+        table = read_parquet(content, path)
+        return ShardRecord(record_of(name, content), table.num_rows, len(read_rejected(table.schema)))
+    except DamagedFileError:
+        say(f"{path} is damaged: it is built again")
+        return None
+
+
+def _remove_unlisted(folder: Path, listed: set[str]) -> None:
+    """Remove the shards that no family lists any more."""
+    for family in (found for pattern in SHARD_FOLDERS for found in folder.glob(pattern) if found.is_dir()):
+        for path in family.glob("*.parquet"):
+            if path.relative_to(folder).as_posix() not in listed:
+                path.unlink()
+        if not any(family.iterdir()):
+            family.rmdir()
+
+
+def _listed(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())

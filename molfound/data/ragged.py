@@ -1,0 +1,42 @@
+"""Lists of different lengths laid end to end, and their form in Arrow."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+def offsets(counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return where each list begins and the last one ends, ``[G+1]``.
+
+    >>> offsets(np.array([2, 0, 1]))
+    array([0, 2, 2, 3])
+    """
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def places(counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return the place of each item within its own list.
+
+    >>> places(np.array([2, 0, 3]))
+    array([0, 1, 0, 1, 2])
+    """
+    ptr = offsets(counts)
+    return np.arange(ptr[-1]) - np.repeat(ptr[:-1], counts)
+
+
+def list_column(values: NDArray[Any], ptr: NDArray[np.int64]) -> pa.Array:
+    """Return lists as one Arrow column; `ptr` counts items of `values`' first axis, and rows of it are laid flat."""
+    width = int(np.prod(values.shape[1:]))
+    return pa.ListArray.from_arrays(pa.array((ptr * width).astype(np.int32)), pa.array(values.reshape(-1)))
+
+
+def flat_values(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the items of a column of lists without nulls, laid end to end, and the length of each list."""
+    chunks = column.chunks
+    values = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in chunks]
+    counts = [np.diff(chunk.offsets.to_numpy()).astype(np.int64) for chunk in chunks]
+    if not chunks:
+        return np.empty(0, column.type.value_type.to_pandas_dtype()), np.empty(0, np.int64)
+    return np.concatenate(values), np.concatenate(counts)

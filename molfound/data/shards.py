@@ -1,0 +1,169 @@
+"""Files of a store: written atomically, checked by size and checksum, Parquet bytes that depend on content only."""
+
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from molfound.errors import MolfoundError
+
+ROW_GROUP = 2048  # molecules
+PARTIAL = ".partial"  # ending of a file that is being written
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What the store knows of a file of its own.
+
+    Attributes:
+        name: its path within the store's folder.
+        size: in bytes.
+        checksum: `checksum` of its bytes.
+    """
+
+    name: str
+    size: int
+    checksum: str
+
+
+class DamagedFileError(MolfoundError):
+    """A file of a store that is missing or whose bytes are not those that were written."""
+
+
+def checksum(content: bytes | memoryview) -> str:
+    """Return the 128-bit BLAKE2b checksum of these bytes, in hexadecimal digits."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that, whatever happens, `path` is absent, what it was before, or complete and on the disk.
+
+    Raises:
+        MolfoundError: the disk is full or the folder cannot be written; nothing partial is left.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}{PARTIAL}")
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+        flush_folder(path.parent)
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Turn a full disk, and a folder that may not be written, into a `MolfoundError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise MolfoundError(
+                f"the disk is full, writing {path}; what was finished before is kept: free some space and run it again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise MolfoundError(f"cannot write {path}: {error.strerror}") from error
+        raise
+
+
+def flush_folder(folder: Path) -> None:
+    """Put the folder's entries on the disk, so that a renamed file survives a loss of power."""
+    if os.name == "nt":  # where folders cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what killed writers left under the folder."""
+    for partial in folder.rglob(f".*{PARTIAL}"):
+        partial.unlink(missing_ok=True)
+
+
+def parquet_bytes(table: pa.Table, encodings: Mapping[str, str], metadata: Mapping[str, str]) -> memoryview:
+    """Return a table as a zstd Parquet file: the same bytes for the same content.
+
+    Args:
+        table: the rows; columns are numbers, text, or flat lists of numbers.
+        encodings: a Parquet encoding by column name; the other columns have a dictionary.
+        metadata: text kept in the file's schema.
+    """
+    leaves = {
+        name: f"{name}.list.element" if pa.types.is_list(table.schema.field(name).type) else name
+        for name in table.column_names
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(dict(metadata)),
+        sink,
+        row_group_size=ROW_GROUP,
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=[leaf for name, leaf in leaves.items() if name not in encodings],
+        column_encoding={leaves[name]: encoding for name, encoding in encodings.items()},
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+    return memoryview(sink.getvalue())
+
+
+def read_parquet(content: bytes, path: Path) -> pa.Table:
+    """Return the table that a shard's bytes hold, its page checksums verified.
+
+    Raises:
+        DamagedFileError: bytes that are no whole Parquet file.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False) as file:
+            return file.read(use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path) from error
+
+
+def read_checked(folder: Path, record: FileRecord) -> bytes:
+    """Return the bytes of a file of the store.
+
+    Raises:
+        DamagedFileError: the file is missing, cut short, or its bytes have another checksum.
+    """
+    path = folder / record.name
+    check_size(folder, record)
+    content = path.read_bytes()
+    if checksum(content) != record.checksum:
+        raise damaged(path)
+    return content
+
+
+def check_size(folder: Path, record: FileRecord) -> None:
+    """Raise `DamagedFileError` if the file is missing or of another size than recorded."""
+    path = folder / record.name
+    if not path.is_file() or path.stat().st_size != record.size:
+        raise damaged(path)
+
+
+def damaged(path: Path) -> DamagedFileError:
+    """Return the error that names a damaged file and says how to mend it."""
+    state = "damaged" if path.is_file() else "missing"
+    return DamagedFileError(f"{path} is {state}; prepare the data again (molfound prepare), which rebuilds only that")
+
+
+def record_of(name: str, content: bytes | memoryview) -> FileRecord:
+    """Return the record of a file with this content."""
+    return FileRecord(name, len(content), checksum(content))

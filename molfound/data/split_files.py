@@ -1,0 +1,94 @@
+"""Files of row numbers by part: ``.pt``, ``.npz`` and ``.csv``; preparation needs none, and so knows no torch."""
+
+import csv
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from molfound.errors import MolfoundError
+
+ARRAY_GLOBALS: list[Any] = [
+    np.ndarray,
+    np.dtype,
+    np.array(0).__reduce__()[0],
+    np.int64(0).__reduce__()[0],
+    *(type(np.dtype(kind)) for kind in (np.int64, np.int32, np.int16, np.uint32, np.uint64)),
+]
+
+
+def read_split_file(path: Path) -> dict[str, NDArray[np.int64]]:
+    """Return the row numbers of each part, in the file's order.
+
+    - ``.pt``: a mapping of part to a list, tensor or array; only plain data is unpickled.
+    - ``.npz``: an array for each part.
+    - ``.csv``: either the columns ``row`` and ``part``, one line per row; or one column of row numbers for each part,
+      shorter ones filled up with empty cells.
+
+    Raises:
+        MolfoundError: a file that is missing, unreadable, of another kind, or holds something other than row numbers.
+    """
+    readers = {".pt": _read_pt, ".npz": _read_npz, ".csv": _read_csv}
+    if path.suffix not in readers:
+        raise MolfoundError(f"split file {path} should end in .pt, .npz or .csv")
+    if not path.is_file():
+        raise MolfoundError(f"split file not found: {path}")
+    parts = readers[path.suffix](path)
+    return {str(part): _row_numbers(rows, str(part), path) for part, rows in parts.items()}
+
+
+def _read_pt(path: Path) -> dict[Any, Any]:
+    try:
+        with torch.serialization.safe_globals(ARRAY_GLOBALS):
+            loaded = torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        raise MolfoundError(f"split file {path} is not a .pt file of plain lists, tensors or arrays") from error
+    if not isinstance(loaded, dict):
+        raise MolfoundError(f"split file {path} holds a {type(loaded).__name__}, not a mapping of part to row numbers")
+    return loaded
+
+
+def _read_npz(path: Path) -> dict[Any, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {part: archive[part] for part in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise MolfoundError(f"split file {path} is not an .npz file of number arrays") from error
+
+
+def _read_csv(path: Path) -> dict[Any, Any]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MolfoundError(f"split file {path} is not CSV text") from error
+    names = [name.strip() for name in header]
+    if set(names) == {"row", "part"}:
+        row, part = names.index("row"), names.index("part")
+        by_part: dict[str, list[str]] = {}
+        for line in lines:
+            if len(line) == 2:
+                by_part.setdefault(line[part].strip(), []).append(line[row])
+        return by_part
+    columns = {name: [line[i] for line in lines if i < len(line)] for i, name in enumerate(names) if name}
+    return {
+        name: [cell for cell in cells if cell.strip().lower() not in ("", "nan")] for name, cells in columns.items()
+    }
+
+
+def _row_numbers(rows: Any, part: str, path: Path) -> NDArray[np.int64]:
+    problem = MolfoundError(f"split file {path}: part '{part}' holds something other than row numbers")
+    try:
+        numbers = np.asarray(rows.numpy() if isinstance(rows, torch.Tensor) else rows)
+        numbers = numbers.astype(np.float64) if numbers.dtype.kind in "UO" else numbers
+    except (ValueError, TypeError, OverflowError):
+        raise problem from None
+    if numbers.size == 0:
+        return np.empty(0, np.int64)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iuf" or not np.array_equal(numbers, np.trunc(numbers)):
+        raise problem
+    return numbers.astype(np.int64)

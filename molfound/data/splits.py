@@ -1,0 +1,165 @@
+"""Splits: which rows of a table are for training, validation and testing."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit
+from molfound.data.manifest import locate
+from molfound.data.split_files import read_split_file
+from molfound.data.tables import Table
+from molfound.errors import MolfoundError, did_you_mean
+
+Split = dict[str, NDArray[np.int64]]
+"""Part name to ascending row numbers of the table, no row in two parts."""
+
+PARTS = ("train", "val", "test")
+OTHER_NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
+
+
+def make_split(
+    spec: FileSplit | RandomSplit | ScaffoldSplit | ColumnSplit,
+    rows: int,
+    *,
+    folders: Sequence[Path] = (),
+    table: Table | None = None,
+    scaffolds: tuple[NDArray[np.int64], Sequence[str]] | None = None,
+) -> Split:
+    """Return the rows of each part.
+
+    Args:
+        spec: the split's description.
+        rows: number of rows of the table, rejected ones included, so that a split does not depend on what is rejected.
+        folders: where a split file is sought, in this order.
+        table: the table that a column split reads its column from.
+        scaffolds: row numbers and the Murcko scaffold of each, for a scaffold split; other rows are in no part.
+
+    Raises:
+        MolfoundError: a missing or malformed file, a missing column, row numbers out of range or in two parts.
+
+    Example:
+        >>> split = make_split(RandomSplit(kind="random", fractions=[0.5, 0.25, 0.25], seed=1), rows=8)
+        >>> {part: len(rows) for part, rows in split.items()}
+        {'train': 4, 'val': 2, 'test': 2}
+    """
+    match spec:
+        case FileSplit():
+            path = locate(spec.file, folders, spec.url)
+            return checked_split(read_split_file(path), rows, source=f"split file {path}")
+        case RandomSplit():
+            return random_split(rows, spec.fractions, spec.seed)
+        case ScaffoldSplit():
+            if scaffolds is None:
+                raise ValueError("a scaffold split needs the scaffolds of the rows")
+            return scaffold_split(*scaffolds, spec.fractions, spec.seed)
+        case ColumnSplit():
+            if table is None:
+                raise ValueError("a column split needs the table")
+            return column_split(table.column(spec.column), spec.column)
+
+
+def part_rows(split: Split, part: str) -> NDArray[np.int64]:
+    """Return the rows of a part; raises `MolfoundError`, with the nearest name, for a part that the split lacks."""
+    if part not in split:
+        raise MolfoundError(f"the split has no part '{part}'{did_you_mean(part, split)}")
+    return split[part]
+
+
+def checked_split(parts: Mapping[str, NDArray[np.int64]], rows: int, source: str) -> Split:
+    """Return parts as a split: sorted, under our part names (``valid`` is ``val``).
+
+    Raises:
+        MolfoundError: a row number outside ``[0, rows)``, twice in a part or in two parts, or no part at all.
+    """
+    if not parts:
+        raise MolfoundError(f"{source} has no part")
+    split: Split = {}
+    owner = np.full(rows, -1, dtype=np.int16)
+    for number, (name, members) in enumerate(parts.items()):
+        part = OTHER_NAMES.get(name.lower(), name)
+        if part in split:
+            raise MolfoundError(f"{source} has two parts for '{part}'")
+        numbers = np.sort(members)
+        if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < rows:
+            wrong = numbers[0] if numbers[0] < 0 else numbers[-1]
+            raise MolfoundError(f"{source}: part '{name}' has row {wrong}, and the table has rows 0 to {rows - 1}")
+        twice = numbers[1:][np.diff(numbers) == 0]
+        if len(twice):
+            raise MolfoundError(f"{source}: row {twice[0]} stands twice in part '{name}'")
+        taken = numbers[owner[numbers] >= 0]
+        if len(taken):
+            other = list(parts)[owner[taken[0]]]
+            raise MolfoundError(f"{source}: row {taken[0]} is in part '{other}' and in part '{name}'")
+        owner[numbers] = number
+        split[part] = numbers.astype(np.int64)
+    return split
+
+
+def column_split(cells: pa.Array, column: str) -> Split:
+    """Return the rows by the part that their cell names; a row with an empty cell is in no part.
+
+    Raises:
+        MolfoundError: a column that is no text, or has no part at all.
+    """
+    if not pa.types.is_string(cells.type):
+        raise MolfoundError(f"split column '{column}' holds {cells.type}, not names of parts")
+    names = pc.utf8_trim_whitespace(cells.fill_null("")).dictionary_encode()
+    codes = names.indices.to_numpy()
+    parts = {name: np.flatnonzero(codes == code) for code, name in enumerate(names.dictionary.to_pylist()) if name}
+    return checked_split(parts, len(cells), source=f"split column '{column}'")
+
+
+def random_split(rows: int, fractions: Sequence[float], seed: int) -> Split:
+    """Return rows drawn at random: a pure function of its arguments, the same with every version of every library.
+
+    The rows are ordered by random 64-bit words of the counter-based Philox generator (Salmon et al., 2011).
+    """
+    words = np.random.Philox(key=seed).random_raw(rows)
+    return _cut(np.argsort(words, kind="stable"), fractions)
+
+
+def scaffold_split(rows: NDArray[np.int64], scaffolds: Sequence[str], fractions: Sequence[float], seed: int) -> Split:
+    """Return whole scaffolds by part, balanced: large ones to train, the others drawn at random.
+
+    Scaffolds with more rows than half of the smaller of val and test come first; the others follow in random order;
+    each goes to the first part that has room for all of it, as in Yang et al., "Analyzing learned molecular
+    representations for property prediction" (2019). Molecules without a ring share the empty scaffold.
+
+    Args:
+        rows: int64 ``[G]``, row numbers, ascending.
+        scaffolds: ``[G]``, their Murcko scaffolds.
+        fractions: shares of the G rows for train, val and test.
+        seed: of the random order.
+    """
+    group, sizes = _groups(scaffolds)
+    targets = [fraction * len(rows) for fraction in fractions]
+    large = sizes > min((target for target in targets[1:] if target), default=np.inf) / 2
+    words = np.random.Philox(key=seed).random_raw(len(sizes))
+    order = np.lexsort((words, np.where(large, -sizes, 0)))
+    room = np.diff([round(sum(targets[:i])) for i in range(len(PARTS) + 1)])
+    uses_all = sum(fractions) > 1 - 1e-9
+    part_of_group = np.full(len(sizes), -1)
+    for number, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        fitting = np.flatnonzero(room >= size)
+        if len(fitting) or uses_all:
+            part = fitting[0] if len(fitting) else np.argmax(room)
+            room[part] -= size
+            part_of_group[number] = part
+    part_of_row = part_of_group[group]
+    return {name: rows[part_of_row == i] for i, name in enumerate(PARTS) if fractions[i]}
+
+
+def _groups(scaffolds: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each row's scaffold number, in order of first appearance, and the number of rows of each scaffold."""
+    encoded = pa.array(scaffolds, pa.string()).dictionary_encode()
+    group = encoded.indices.to_numpy().astype(np.int64)
+    return group, np.bincount(group, minlength=len(encoded.dictionary))
+
+
+def _cut(order: NDArray[np.int64], fractions: Sequence[float]) -> Split:
+    bounds = [round(sum(fractions[:i]) * len(order)) for i in range(len(PARTS) + 1)]
+    return {name: np.sort(order[bounds[i] : bounds[i + 1]]) for i, name in enumerate(PARTS) if fractions[i]}

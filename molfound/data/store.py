@@ -1,0 +1,189 @@
+"""The graph store: what preparation wrote, checked and loaded into flat arrays."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from molfound.chem.graphs import GraphBlock
+from molfound.data.arrays import GraphArrays, LabelArrays
+from molfound.data.bonds import directed_edges
+from molfound.data.build import RejectedRow, read_rejected
+from molfound.data.families import Family
+from molfound.data.index import Index, StoredFamily
+from molfound.data.ragged import flat_values, offsets
+from molfound.data.shards import check_size, read_checked, read_parquet
+from molfound.errors import MolfoundError, did_you_mean
+
+
+class GraphStore:
+    """The prepared molecules of one dataset.
+
+    Args:
+        folder: of the store.
+        index: what it holds.
+        families: those in use, by name; see `open`.
+    """
+
+    def __init__(self, folder: Path, index: Index, families: dict[str, StoredFamily]) -> None:
+        self.folder, self.index, self.families = folder, index, families
+
+    def __repr__(self) -> str:
+        return f"GraphStore({self.folder}: {self.index.rows:,} rows, {', '.join(self.families)})"
+
+    @classmethod
+    def open(cls, folder: Path, expect: Iterable[Family] | None = None) -> Self:
+        """Return the store in a folder, all its files in use there and of the right size.
+
+        Args:
+            folder: of the store.
+            expect: the families wanted, such as a preparation reports; by default those of the latest preparation.
+
+        Raises:
+            MolfoundError: no store, one of another version or other content, a shard that is missing or cut short.
+        """
+        index = Index.read(folder)
+        wanted = index.content if expect is None else [family.folder for family in expect]
+        for name in wanted:
+            if name not in index.families:
+                raise MolfoundError(
+                    f"{folder} was made from other content: it has no {name.rpartition('-')[0]} as asked for; "
+                    "prepare the data again (molfound prepare)"
+                )
+        chosen = [index.families[name] for name in wanted]
+        for stored in chosen:
+            for shard in stored.shards:
+                check_size(folder, shard.file)
+        return cls(folder, index, {stored.family.name: stored for stored in chosen})
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the table, rejected ones included."""
+        return self.index.rows
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks whose labels are here."""
+        return self._names("labels/")
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """Names of the encodings that are here."""
+        return self._names("encodings/")
+
+    def rejected(self) -> list[RejectedRow]:
+        """Return the rejected rows in order, each with the first reason found: the graph's before the labels'.
+
+        Raises:
+            MolfoundError: a damaged shard.
+        """
+        first: dict[int, RejectedRow] = {}
+        for stored in self.families.values():
+            for shard in stored.shards:
+                if shard.rejected:
+                    content = read_checked(self.folder, shard.file)
+                    for row in read_rejected(pq.read_schema(pa.BufferReader(content))):
+                        first.setdefault(row.row, row)
+        return [first[row] for row in sorted(first)]
+
+    def load(self, tasks: Iterable[str] | None = None, encodings: Iterable[str] | None = None) -> GraphArrays:
+        """Return the molecules that no family rejects, in flat arrays in memory.
+
+        Args:
+            tasks: whose labels to load; by default all.
+            encodings: which encodings to load; by default all.
+
+        Raises:
+            MolfoundError: a task or encoding that is not here (with the nearest), a damaged shard.
+        """
+        table = self._used_graphs()
+        rows = table["row"].to_numpy()
+        parts: dict[str, NDArray[np.float16]] = {}
+        for name in self.encodings if encodings is None else encodings:
+            parts |= self._encoding(name, rows)
+        return GraphArrays(
+            graphs=_graphs(table, self.families["graphs"].family),
+            rows=rows,
+            smiles=_one_array(table["smiles"]),
+            encodings=parts,
+            labels={name: self._labels(name, rows) for name in (self.tasks if tasks is None else tasks)},
+            weights=self._table("weights", rows)["weight"].to_numpy() if "weights" in self.families else None,
+        )
+
+    def scaffolds(self) -> tuple[NDArray[np.int64], list[str]]:
+        """Return the rows that are used, and the Murcko scaffold of each.
+
+        Raises:
+            MolfoundError: the scaffolds were not asked for in the preparation, or a damaged shard.
+        """
+        rows = self._used_graphs()["row"].to_numpy()
+        return rows, self._table("scaffolds", rows)["scaffold"].to_pylist()
+
+    def _names(self, prefix: str) -> tuple[str, ...]:
+        return tuple(name.removeprefix(prefix) for name in self.families if name.startswith(prefix))
+
+    def _stored(self, name: str) -> StoredFamily:
+        if name not in self.families:
+            raise MolfoundError(f"{self.folder} has no {name}{did_you_mean(name, self.families)}")
+        return self.families[name]
+
+    def _used_graphs(self) -> pa.Table:
+        table = self._table("graphs")
+        dropped = np.array([row.row for row in self.rejected()], np.int64)
+        keep = ~np.isin(table["row"].to_numpy(), dropped)
+        return table if keep.all() else table.filter(pa.array(keep))
+
+    def _table(self, name: str, rows: NDArray[np.int64] | None = None) -> pa.Table:
+        """Return the rows of a family, these or all; whether they are here is a matter of our own bookkeeping."""
+        shards = self._stored(name).shards
+        contents = (read_checked(self.folder, shard.file) for shard in shards)
+        paths = (self.folder / shard.file.name for shard in shards)
+        tables = [
+            read_parquet(content, path).replace_schema_metadata() for content, path in zip(contents, paths, strict=True)
+        ]
+        table = pa.concat_tables(tables)
+        if rows is None or np.array_equal(table["row"].to_numpy(), rows):
+            return table
+        table = table.filter(pa.array(np.isin(table["row"].to_numpy(), rows)))
+        if not np.array_equal(table["row"].to_numpy(), rows):
+            raise ValueError(f"the shards of {name} in {self.folder} do not have the rows of its graphs")
+        return table
+
+    def _encoding(self, name: str, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float16]]:
+        recipe = self._stored(f"encodings/{name}").family.recipe
+        table = self._table(f"encodings/{name}", rows)
+        return {part: flat_values(table[part])[0].reshape(-1, width) for part, (_, width) in recipe["parts"].items()}
+
+    def _labels(self, name: str, rows: NDArray[np.int64]) -> LabelArrays:
+        recipe = self._stored(f"labels/{name}").family.recipe
+        table = self._table(f"labels/{name}", rows)
+        index, counts = flat_values(table["index"])
+        values, _ = flat_values(table["value"])
+        return LabelArrays(recipe["level"], tuple(recipe["labels"]), offsets(counts), index, values)
+
+
+def _graphs(table: pa.Table, family: Family) -> GraphBlock:
+    atom_features, bond_features = len(family.recipe["atoms"]), len(family.recipe["bonds"])
+    node_ptr = offsets(table["atoms"].to_numpy())
+    begin, bonds = flat_values(table["bond_begin"])
+    end, _ = flat_values(table["bond_end"])
+    bond_ptr = offsets(bonds)
+    source, target, bond = directed_edges(begin, end, node_ptr, bond_ptr)
+    return GraphBlock(
+        node_ptr=node_ptr,
+        edge_ptr=2 * bond_ptr,
+        bond_ptr=bond_ptr,
+        node_codes=flat_values(table["node_codes"])[0].reshape(-1, atom_features),
+        bond_codes=flat_values(table["bond_codes"])[0].reshape(-1, bond_features),
+        edge_source=source,
+        edge_target=target,
+        edge_bond=bond,
+    )
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
