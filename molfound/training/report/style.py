@@ -1,0 +1,56 @@
+"""The style sheet and the script of a report's page."""
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c2126; --soft: #5b6570; --line: #d9dee3; --page: #fff; --band: #f4f6f8;
+  --c0: #2266b8; --c1: #c2571a; --c2: #2c8a4b; --c3: #8a4fb0; --c4: #a8861b; --c5: #b03a5b; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ec; --soft: #9aa5b1; --line: #39424c; --page: #14181c;
+  --band: #1d2329; --c0: #6aa9f0; --c1: #ee955c; --c2: #6cc48a; --c3: #c391e6; --c4: #d9bc5a; --c5: #ea7f9c; } }
+body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+main { max-width: 1160px; margin: 0 auto; padding: 24px; }
+h1 { font-size: 26px; margin: 0 0 8px; overflow-wrap: anywhere; }
+h2 { font-size: 19px; margin: 36px 0 8px; padding-top: 12px; border-top: 1px solid var(--line); }
+h2 { overflow-wrap: anywhere; }
+p { margin: 4px 0 12px; color: var(--soft); }
+a { color: var(--c0); }
+small { color: var(--soft); }
+.scroll { overflow-x: auto; max-height: 480px; overflow-y: auto; margin: 8px 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: 3px 14px 3px 6px; border-bottom: 1px solid var(--line); }
+th { position: sticky; top: 0; background: var(--band); font-weight: 600; }
+.number { text-align: right; }
+tbody tr:hover { background: var(--band); }
+button { font: inherit; color: inherit; background: none; border: 0; padding: 0; }
+button { cursor: pointer; text-decoration: underline dotted; }
+details { margin: 8px 0; }
+summary { cursor: pointer; }
+pre { background: var(--band); padding: 12px; overflow-x: auto; font-size: 13px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 12px; margin: 12px 0; }
+.plot { width: 100%; height: auto; font-size: 11px; fill: var(--soft); }
+.plot .title { font-size: 13px; fill: var(--ink); }
+.plot .grid { stroke: var(--line); fill: none; }
+.plot .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.plot .many { stroke-width: 0.8; opacity: 0.35; }
+.plot .many:hover { stroke-width: 2; opacity: 1; }
+.plot .diagonal { fill: none; stroke: var(--soft); stroke-dasharray: 4 4; }
+.plot .dots { stroke: var(--c0); stroke-width: 3; stroke-linecap: round; opacity: 0.35; fill: none; }
+.plot .bar { fill: var(--c0); }
+.c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }
+.c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
+"""
+
+SCRIPT = """
+for (const table of document.querySelectorAll("table.sortable")) {
+  table.querySelectorAll("th button").forEach((button, column) => button.addEventListener("click", () => {
+    const ascending = button.dataset.order !== "ascending";
+    table.querySelectorAll("th button").forEach((other) => delete other.dataset.order);
+    button.dataset.order = ascending ? "ascending" : "descending";
+    const body = table.tBodies[0];
+    const key = (row) => row.cells[column].textContent;
+    const undefinedLast = (a, b) => isNaN(a) - isNaN(b);
+    const compare = column === 0
+      ? (a, b) => key(a).localeCompare(key(b), undefined, { numeric: true }) * (ascending ? 1 : -1)
+      : (a, b) => undefinedLast(+key(a), +key(b)) || (+key(a) - +key(b)) * (ascending ? 1 : -1);
+    body.append(...[...body.rows].sort(compare));
+  }));
+}
+"""

@@ -1,0 +1,73 @@
+"""A run folder with invented content: a regression, a sparse binary and a multiclass task."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+EVIL = "<script>alert('x')</script>&\"quoted\""
+TASKS = {
+    "energies": ("graph", "regression", ["gap", "homo", EVIL]),
+    "alerts": ("graph", "binary", [f"alert_{number}" for number in range(40)]),
+    "kinds": ("node", "multiclass", ["hybridization"]),
+}
+
+
+def write_run(folder: Path, *, rows: int = 300, epochs: int = 8) -> Path:
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(f"name: toy\n# {EVIL}\n")
+    model = {
+        "versions": {"molfound": "0.1.0"},
+        "tasks": {n: {"level": level, "kind": kind, "labels": labels} for n, (level, kind, labels) in TASKS.items()},
+    }
+    (folder / "model.json").write_text(json.dumps(model))
+    scores = {part: {task: _scores(rng, *TASKS[task][1:]) for task in TASKS} for part in ("val", "test")}
+    (folder / "scores.json").write_text(json.dumps(scores))
+    means = {task: {metric: entry["mean"] for metric, entry in scores["test"][task].items()} for task in TASKS}
+    (folder / "baselines.json").write_text(json.dumps({t: {"mean": m, "forest": m} for t, m in means.items()}))
+    with (folder / "metrics.jsonl").open("w") as file:
+        for epoch in range(1, epochs + 1):
+            for task in (None, *TASKS):
+                for part in ("train", "val"):
+                    value = None if epoch == 3 and part == "val" else 2 / epoch + 0.1 * rng.random()
+                    line = {"step": 10 * epoch, "epoch": epoch, "part": part, "task": task, "name": "loss"}
+                    file.write(json.dumps(line | {"value": value}) + "\n")
+        file.write('{"step": 90, "ep')
+    (folder / "predictions").mkdir(exist_ok=True)
+    for task, (_, kind, labels) in TASKS.items():
+        if kind != "multiclass":
+            pq.write_table(_predictions(rng, kind, labels, rows), folder / "predictions" / f"test.{task}.parquet")
+    return folder
+
+
+def _scores(rng, kind, labels):
+    names = {"regression": ["mae", "r2"], "binary": ["auroc", "ap"], "multiclass": ["accuracy"]}[kind]
+    scores = {}
+    for name in names:
+        values = dict(zip(labels, rng.random(len(labels)).tolist(), strict=True))
+        if len(labels) > 1:
+            values[labels[1]] = None
+        defined = [value for value in values.values() if value is not None]
+        used = dict.fromkeys(labels, 30)
+        undefined = len(labels) - len(defined)
+        scores[name] = {"mean": float(np.mean(defined)), "labels": values, "used": used, "undefined": undefined}
+    return scores
+
+
+def _predictions(rng, kind, labels, rows):
+    label = rng.integers(0, len(labels), rows * len(labels))
+    target = rng.normal(size=len(label)) if kind == "regression" else (rng.random(len(label)) < 0.3).astype(float)
+    prediction = target + 0.4 * rng.normal(size=len(label))
+    prediction = prediction if kind == "regression" else 1 / (1 + np.exp(-prediction))
+    return pa.table(
+        {
+            "row": np.arange(len(label)),
+            "item": pa.nulls(len(label), pa.int64()),
+            "label": pa.DictionaryArray.from_arrays(pa.array(label.astype(np.int32)), pa.array(labels)),
+            "prediction": prediction.astype(np.float32),
+            "target": target.astype(np.float32),
+        }
+    )
