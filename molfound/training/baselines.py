@@ -150,7 +150,7 @@ def forest_predictions(
     if train.shape[0] != len(train_labels):
         raise ValueError(f"{len(train_labels)} rows of labels for {train.shape[0]} rows of level {level}")
     prediction = mean_predictions(train_labels, test.shape[0], kind, classes=classes)
-    groups = _label_groups(train_labels, kind)
+    groups = _label_groups(train_labels, kind) if test.shape[0] else []
     jobs = forest.jobs or os.cpu_count() or 1
     fit = _regression if kind == "regression" else _classes
     max_rows = forest.max_rows or (ATOM_ROWS if level == "node" else len(train_labels))

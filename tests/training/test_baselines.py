@@ -163,6 +163,15 @@ def test_edge_tasks_have_the_mean_only():
     assert set(baseline_scores(task, **parts)) == {"mean"}
 
 
+@pytest.mark.parametrize("empty", ["train", "test"])
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+def test_a_part_without_molecules_has_no_scores(kind, empty):
+    parts = _parts(kind) | {empty: LabelledMolecules([], np.empty((0, 3)))}
+    scores = baseline_scores(_task(kind), **parts, forest=SMALL)
+    assert set(scores) == {"mean", "forest"}
+    assert {value for metrics in scores.values() for value in metrics.values()} == {None}
+
+
 def test_an_unknown_baseline_is_refused():
     with pytest.raises(MolfoundError, match="did you mean 'forest'"):
         check_baselines(["forrest"])
