@@ -2,8 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from molfound.config import Experiment
+    from molfound.data.manifest import Manifest
 
 OVERRIDES = "[KEY=VALUE]..."
 
@@ -40,15 +45,32 @@ def schema() -> None:
 def params(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Count the parameters of CONFIG's model, part by part, without allocating it."""
     from molfound.config import load_config
-    from molfound.model import count_parameters
+    from molfound.model import count_parameters, specify
     from molfound.plugins import load_plugins
+    from molfound.tasks.resolve import resolve_tasks
 
     experiment = load_config(config, overrides)
     load_plugins(Path(path) for path in experiment.plugins)
-    counts = count_parameters(experiment)
+    parts = count_parameters(specify(experiment, resolve_tasks(experiment, *_manifests_and_columns(experiment))))
+    total = parts.pop("total")
     if as_json:
-        click.echo(json.dumps(counts))
-    else:
-        width = max(len(name) for name in counts)
-        for name, count in counts.items():
-            click.echo(f"{name:<{width}}  {count:>12,}")
+        click.echo(json.dumps({"parameters": total, "parts": parts}))
+        return
+    width = max(len(name) for name in parts)
+    for name, count in (*parts.items(), ("total", total)):
+        click.echo(f"{name:<{width}}  {count:>12,}")
+
+
+def _manifests_and_columns(experiment: "Experiment") -> tuple[dict[str, "Manifest"], dict[str, list[str]]]:
+    """Return the datasets' manifests and columns; a table is opened only where a wildcard stands for its columns."""
+    from molfound.data.mixture import load_manifests, table_columns
+
+    manifests = load_manifests(experiment)
+    columns: dict[str, list[str]] = {}
+    for name, manifest in manifests.items():
+        groups = [spec.labels for spec in manifest.tasks.values()]
+        groups += [task.labels for task in experiment.tasks.values() if task.dataset == name and task.labels]
+        labels = [label for group in groups for label in group]
+        wild = any("*" in label or "?" in label for label in labels)
+        columns |= table_columns(experiment, {name: manifest}) if wild else {name: labels}
+    return manifests, columns

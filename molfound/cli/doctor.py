@@ -90,28 +90,37 @@ def _folders(root: Path, store: Path) -> dict[str, str]:
 
 
 def _self_test() -> dict[str, Any]:
-    """Featurize a molecule, compute its encodings, and take one step of a small network on it."""
+    """Featurize and encode a molecule, and take a small model forward and backward on it, on each kind of device."""
+    import numpy as np
     import torch
 
-    from molfound.chem.graphs import featurize_smiles
-    from molfound.config.schema import DEFAULT_ENCODINGS, FeaturesConfig
-    from molfound.encodings import compute_encoding
+    from molfound.config import Experiment
+    from molfound.data.collection import GraphCollection
+    from molfound.inference import Predictor
+    from molfound.model import MolecularModel, specify
+    from molfound.tasks.resolve import make_task
 
     started = time.perf_counter()
-    features = FeaturesConfig()
-    block, kept, _ = featurize_smiles([ASPIRIN], features.atoms, features.bonds)
-    parts = [compute_encoding(name, block, options) for name, options in DEFAULT_ENCODINGS.items()]
-    codes = torch.from_numpy(block.node_codes).float()
-    network = torch.nn.Sequential(torch.nn.Linear(codes.shape[1], 16), torch.nn.GELU(), torch.nn.Linear(16, 1))
-    network(codes).square().mean().backward()
-    finite = all(bool(p.grad is not None and p.grad.isfinite().all()) for p in network.parameters())
-    if len(kept) != 1 or block.node_count != 13 or not finite:
-        raise RuntimeError(f"the self-test gave {block!r}, finite gradients: {finite}")
-    return {
-        "atoms": block.node_count,
-        "encodings": [part for group in parts for part in group],
-        "seconds": round(time.perf_counter() - started, 2),
-    }
+    experiment = Experiment.model_validate(
+        {
+            "name": "self-test",
+            "data": {"datasets": {"input": {"manifest": "none"}}},
+            "model": {"encoder": {"name": "gnn", "layer": "gine", "depth": 2, "width": 16}},
+            "tasks": {"test": {"dataset": "input"}},
+        }
+    )
+    model = MolecularModel(specify(experiment, {"test": make_task("test", "input", "graph", "regression", ["y"])}))
+    arrays, _ = Predictor(model).featurize([ASPIRIN])
+    batch = GraphCollection({"input": arrays}).batch(np.arange(1))
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    for device in devices:
+        model.to(device)(batch.to(torch.device(device)))["test"].sum().backward()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        if batch.node_codes.shape[0] != 13 or not gradients or not all(bool(g.isfinite().all()) for g in gradients):
+            raise RuntimeError(
+                f"the self-test on {device} gave {batch.node_codes.shape[0]} atoms, gradients {gradients}"
+            )
+    return {"devices": devices, "atoms": len(batch.node_codes), "seconds": round(time.perf_counter() - started, 2)}
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
@@ -123,7 +132,6 @@ def _lines(report: dict[str, Any]) -> list[str]:
     lines += [f"{kind}: {state}" for kind, state in report.get("folders", {}).items()]
     if "self_test" in report:
         test = report["self_test"]
-        lines.append(
-            f"self-test: {test['atoms']} atoms featurized and encoded, one step taken in {test['seconds']} s: fine"
-        )
+        on = " and ".join(test["devices"])
+        lines.append(f"self-test: {test['atoms']} atoms through a model and back on {on} in {test['seconds']} s: fine")
     return lines

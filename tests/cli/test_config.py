@@ -43,3 +43,15 @@ def test_schema_is_json_with_descriptions() -> None:
     schema = json.loads(invoke("config", "schema"))
     assert schema["properties"]["seed"]["description"]
     assert "TrainingConfig" in schema["$defs"]
+
+
+def test_params_counts_every_part_without_the_data(tmp_path: Path) -> None:
+    arguments = ("config", "params", "toymix/gine", f"data.root={tmp_path}", "model.encoder.width=32")
+    counted = json.loads(invoke(*arguments, "--json"))
+    assert counted["parameters"] == sum(counted["parts"].values())
+    assert {"inputs", "encoder", "heads/qm9", "heads/tox21", "heads/zinc12k"} <= set(counted["parts"])
+    lines = dict(line.split() for line in invoke(*arguments).splitlines())
+    assert lines["total"] == f"{counted['parameters']:,}"
+    deeper = json.loads(invoke(*arguments, "model.encoder.depth=5", "--json"))
+    assert deeper["parts"]["encoder"] > counted["parts"]["encoder"]
+    assert deeper["parts"]["inputs"] == counted["parts"]["inputs"]
