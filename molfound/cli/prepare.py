@@ -1,6 +1,7 @@
 """`molfound prepare`."""
 
 import json
+from pathlib import Path
 
 import click
 
@@ -19,10 +20,10 @@ def command(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     from molfound.training.mixture import prepare_mixture
 
     experiment = load_config(config, overrides)
-    load_plugins(experiment.plugins)
+    load_plugins(Path(path) for path in experiment.plugins)
     reports = prepare_mixture(experiment)
     if as_json:
-        click.echo(json.dumps({name: report.to_dict() for name, report in reports.items()}))
+        click.echo(json.dumps({name: {"rows": report.rows, "rejected": dict(report.rejected), "folder": str(report.folder)} for name, report in reports.items()}))
     else:
         for report in reports.values():
             click.echo(str(report))

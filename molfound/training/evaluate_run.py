@@ -34,7 +34,7 @@ def evaluate_run(
         raise MolfoundError(f"{folder} has no model yet: its training has not completed an epoch")
     restore_plugins(load_specification(folder).plugins, run.plugins, allow_copies=allow_plugins)
     experiment = load_config(run.config, overrides)
-    mixture = load_task_mixture(experiment)
+    mixture = load_task_mixture(experiment, lambda line: None)
     parts = mixture.graphs.part_names
     if part not in parts:
         raise MolfoundError(f"the run's datasets have no part '{part}'{did_you_mean(part, parts)}")

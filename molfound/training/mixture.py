@@ -1,14 +1,18 @@
 """An experiment's data with its tasks: prepared, loaded and split."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from molfound.config.schema import Experiment
-from molfound.data.mixture import Mixture, load_mixture
+from molfound.data.mixture import Mixture, load_manifests, load_mixture, prepare_datasets, table_columns
+from molfound.data.prepare import PreparationReport
 from molfound.model import MolecularModel
 from molfound.tasks.normalization import Normalizer
+from molfound.tasks.resolve import resolve_tasks
 from molfound.tasks.task import Task
+from molfound.training.baselines import LabelledMolecules
 
 
 @dataclass(frozen=True)
@@ -25,3 +29,51 @@ class TaskMixture:
 
     def __str__(self) -> str:
         return f"{self.graphs}; tasks {', '.join(f'{name} ({len(task.labels)})' for name, task in self.tasks.items())}"
+
+    def labelled(self, task: Task, part: str) -> LabelledMolecules:
+        """Return the molecules of a part of a task's dataset with their labels."""
+        positions = self.graphs.positions(part, task.dataset)
+        if len(positions) == 0:
+            return LabelledMolecules([], np.empty((0, len(task.labels)), np.float32))
+        first = self.graphs.collection.ranges[task.dataset][0]
+        smiles = self.graphs.smiles[task.dataset].take(positions - first).to_pylist()
+        return LabelledMolecules(smiles, self.graphs.collection.batch(positions).labels[task.name].numpy())
+
+
+def load_task_mixture(experiment: Experiment, say: Callable[[str], None]) -> TaskMixture:
+    """Prepare and load an experiment's data, after its plugins are loaded.
+
+    Args:
+        experiment: names datasets and tasks.
+        say: is told what was prepared.
+
+    Raises:
+        MolfoundError: a mistake in the experiment, its tasks or its data.
+    """
+    manifests = load_manifests(experiment)
+    tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests))
+    return TaskMixture(load_mixture(experiment, manifests, tasks, say), tasks)
+
+
+def prepare_mixture(experiment: Experiment) -> dict[str, PreparationReport]:
+    """Prepare the stores of an experiment's datasets, and say what was done for each."""
+    manifests = load_manifests(experiment)
+    tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests))
+    return prepare_datasets(experiment, manifests, tasks)
+
+
+def fit_normalizers(model: MolecularModel, mixture: TaskMixture) -> None:
+    """Fit the normalisation of each task that has one to the labels of its training molecules, in place."""
+    for name, task in mixture.tasks.items():
+        if task.normalize == "standard":
+            model.normalizers[name] = fit_normalizer(mixture, task)
+
+
+def fit_normalizer(mixture: TaskMixture, task: Task) -> Normalizer:
+    """Return the normalisation of a task: mean and deviation of each label over the training molecules."""
+    labels = mixture.graphs.collection.labels[task.name]
+    first = mixture.graphs.collection.ranges[task.dataset][0]
+    training = np.zeros(labels.ptr.numel() - 1, bool)
+    training[mixture.graphs.positions("train", task.dataset) - first] = True
+    used = np.repeat(training, labels.ptr.diff().numpy())
+    return Normalizer.fit(labels.index.numpy()[used] % len(task.labels), labels.values.numpy()[used], task.labels)

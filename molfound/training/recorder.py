@@ -37,7 +37,7 @@ class RunRecorder(Callback):
 
     def __init__(self, run: RunFolder, config: TrainingConfig, reporter: EpochReporter) -> None:
         self.run, self.config, self.reporter = run, config, reporter
-        self.log = MetricsLog(run.metrics)
+        self.figures = MetricsLog(run.metrics)
         self.interrupted = False
         self._started = time.perf_counter()
         self._molecules = 0
@@ -112,7 +112,7 @@ class RunRecorder(Callback):
             model=module.model.state_dict(),
             optimizer=trainer.optimizers[0].state_dict(),
             average=None if module.average is None else module.average.state_dict(),
-            metrics_length=self.log.length,
+            metrics_length=self.figures.length,
         )
 
     def _write_figures(self, module: TrainingModule, figures: dict[str, float]) -> None:
@@ -122,7 +122,7 @@ class RunRecorder(Callback):
             place = {"step": module.progress.step, "epoch": module.progress.epoch, "part": part}
             figure = value if math.isfinite(value) else None
             lines.append({**place, "task": task[0] if task else None, "name": name, "value": figure})
-        self.log.write(lines)
+        self.figures.write(lines)
 
     def _stops_early(self, module: TrainingModule, figures: dict[str, float]) -> bool:
         stopping, progress = self.config.early_stopping, module.progress

@@ -67,7 +67,7 @@ def resume(folder: Path, experiment: Experiment | None = None) -> RunFolder:
 
 def _load(experiment: Experiment) -> TaskMixture:
     load_plugins(Path(path) for path in experiment.plugins)
-    return load_task_mixture(experiment)
+    return load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
 
 
 def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFolder:

@@ -1,0 +1,149 @@
+"""The datasets of an experiment, prepared, loaded and split."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from molfound.config.schema import DatasetConfig, Experiment, ScaffoldSplit
+from molfound.data.arrays import GraphArrays
+from molfound.data.collection import GraphCollection
+from molfound.data.families import LabelTask
+from molfound.data.manifest import Manifest, load_manifest
+from molfound.data.prepare import PreparationReport, open_table, prepare_dataset
+from molfound.data.sampler import Positions
+from molfound.data.splits import Split, make_split
+from molfound.data.store import GraphStore
+from molfound.errors import MolfoundError
+
+
+class MixtureTask(LabelTask, Protocol):
+    """What the data room needs to know of a task: its labels, and the dataset that has them."""
+
+    @property
+    def dataset(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The molecules of several datasets in memory.
+
+    Attributes:
+        collection: all graphs; a position numbers a molecule over all datasets.
+        parts: for each dataset, the positions of each part of its split, ascending.
+        smiles: for each dataset, the SMILES of its molecules in the order of their positions.
+    """
+
+    collection: GraphCollection
+    parts: Mapping[str, Mapping[str, Positions]]
+    smiles: Mapping[str, pa.Array]
+
+    @property
+    def part_names(self) -> list[str]:
+        """The names of all parts, in the order train, val, test, others."""
+        names = dict.fromkeys(name for parts in self.parts.values() for name in parts)
+        return sorted(names, key=lambda name: ("train", "val", "test").index(name) if name in ("train", "val", "test") else 3)
+
+    def positions(self, part: str, dataset: str | None = None) -> Positions:
+        """Return the positions of a part, of one dataset or of all; none where a dataset lacks the part."""
+        chosen = self.parts if dataset is None else {dataset: self.parts[dataset]}
+        found = [parts[part] for parts in chosen.values() if part in parts]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{dataset}: " + " / ".join(f"{len(positions):,} {part}" for part, positions in parts.items())
+            for dataset, parts in self.parts.items()
+        )
+
+
+def load_manifests(experiment: Experiment) -> dict[str, Manifest]:
+    """Return the manifest of each dataset of an experiment, by the dataset's name there."""
+    return {name: load_manifest(dataset.manifest) for name, dataset in experiment.data.datasets.items()}
+
+
+def table_columns(experiment: Experiment, manifests: Mapping[str, Manifest]) -> dict[str, list[str]]:
+    """Return the columns of each dataset's table; a generated table is made if it is not there yet."""
+    root, store = Path(experiment.data.root), Path(experiment.data.store)
+    return {name: list(open_table(manifest, root, store).columns) for name, manifest in manifests.items()}
+
+
+def prepare_datasets(
+    experiment: Experiment, manifests: Mapping[str, Manifest], tasks: Mapping[str, MixtureTask]
+) -> dict[str, PreparationReport]:
+    """Prepare the store of each dataset: what is there already is kept."""
+    return {name: _prepare(experiment, name, manifest, tasks) for name, manifest in manifests.items()}
+
+
+def load_mixture(
+    experiment: Experiment,
+    manifests: Mapping[str, Manifest],
+    tasks: Mapping[str, MixtureTask],
+    say: Callable[[str], None],
+) -> Mixture:
+    """Prepare, load and split the datasets of an experiment.
+
+    Args:
+        experiment: names datasets, features and encodings.
+        manifests: of each dataset.
+        tasks: whose labels to load.
+        say: is told what was prepared, one line per dataset.
+
+    Raises:
+        MolfoundError: a mistake in the data or the split, or a dataset with no training molecule.
+    """
+    arrays: dict[str, GraphArrays] = {}
+    parts: dict[str, dict[str, Positions]] = {}
+    first = 0
+    for name, manifest in manifests.items():
+        report = _prepare(experiment, name, manifest, tasks)
+        say(str(report))
+        store = GraphStore.open(report.folder, report.families)
+        arrays[name] = store.load()
+        split = _split(experiment, experiment.data.datasets[name], manifest, store)
+        parts[name] = {part: first + _places(arrays[name].rows, rows) for part, rows in split.items()}
+        if len(parts[name].get("train", ())) == 0:
+            raise MolfoundError(f"dataset '{name}' has no molecule in its training part")
+        first += len(arrays[name])
+    collection = GraphCollection(arrays, {name: task.dataset for name, task in tasks.items()})
+    return Mixture(collection, parts, {name: part.smiles for name, part in arrays.items()})
+
+
+def _prepare(
+    experiment: Experiment, name: str, manifest: Manifest, tasks: Mapping[str, MixtureTask]
+) -> PreparationReport:
+    dataset = experiment.data.datasets[name]
+    return prepare_dataset(
+        manifest,
+        {task_name: task for task_name, task in tasks.items() if task.dataset == name},
+        experiment.features,
+        experiment.encodings,
+        experiment.data,
+        root=Path(experiment.data.root),
+        store=Path(experiment.data.store),
+        scaffolds=isinstance(manifest.split(dataset.split), ScaffoldSplit),
+        plugins=[Path(path) for path in experiment.plugins],
+    )
+
+
+def _split(experiment: Experiment, dataset: DatasetConfig, manifest: Manifest, store: GraphStore) -> Split:
+    root = Path(experiment.data.root)
+    spec = manifest.split(dataset.split)
+    return make_split(
+        spec,
+        store.rows,
+        folders=manifest.folders(root),
+        table=open_table(manifest, root, Path(experiment.data.store)),
+        scaffolds=store.scaffolds() if isinstance(spec, ScaffoldSplit) else None,
+    )
+
+
+def _places(rows: Positions, wanted: Positions) -> Positions:
+    """Return where the wanted rows stand among the rows that are there; the rejected ones are nowhere."""
+    places = np.searchsorted(rows, wanted)
+    inside = places < len(rows)
+    places, wanted = places[inside], wanted[inside]
+    return places[rows[places] == wanted]
