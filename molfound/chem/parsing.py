@@ -1,0 +1,118 @@
+"""From SMILES to a molecule or the reason why there is none."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from rdkit import Chem, rdBase
+
+Reason = Literal["empty_smiles", "restricted", "nul_character", "invalid_smiles", "no_atoms", "too_many_atoms"]
+REASONS: tuple[str, ...] = get_args(Reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an input is no molecule: one of `REASONS`, and what is known beyond it (may be empty).
+
+    Example:
+        >>> Rejection("no_atoms", "")
+        Rejection(reason='no_atoms', detail='')
+    """
+
+    reason: Reason
+    detail: str
+
+
+def parse(smiles: object, *, max_heavy_atoms: int = 1000) -> Chem.Mol | Rejection:
+    """Return the sanitized molecule of a SMILES, its atoms in the order of the SMILES, or a `Rejection`.
+
+    Salts, charges and isotopes stay what they are. As RDKit does by default, plain explicit hydrogens (``[H]``) become
+    part of their neighbour; every other atom keeps its place in the order. What is no text (None, NaN, a number) counts
+    as an empty SMILES. RDKit's log messages do not appear.
+
+    Args:
+        smiles: what a table's cell holds; blanks around it are ignored.
+        max_heavy_atoms: the largest accepted number of atoms other than hydrogen; dummy atoms count.
+
+    Example:
+        >>> parse("CCO").GetNumAtoms()
+        3
+        >>> parse("C(C)(C)(C)(C)C")
+        Rejection(reason='invalid_smiles', detail='Explicit valence for atom # 0 C, 5, is greater than permitted')
+        >>> parse(float("nan")).reason
+        'empty_smiles'
+    """
+    with silenced_rdkit():
+        return parse_aloud(smiles, max_heavy_atoms)
+
+
+def parse_aloud(smiles: object, max_heavy_atoms: int) -> Chem.Mol | Rejection:
+    """Do what `parse` does, for callers that have silenced RDKit around many molecules already."""
+    if not isinstance(smiles, str):
+        return Rejection("empty_smiles", f"no text but {type(smiles).__name__}")
+    text = smiles.strip()
+    if "\0" in text:
+        return Rejection("nul_character", f"at character {smiles.index(chr(0)) + 1}")
+    if not text:
+        return Rejection("empty_smiles", "")
+    if text.lower() == "restricted":
+        return Rejection("restricted", "")
+    if not text.isascii():
+        # No SMILES holds such characters, a name behind it may; RDKit cannot take those that UTF-8 does not encode.
+        text = text.encode("ascii", "replace").decode()
+    molecule = Chem.MolFromSmiles(text)
+    if molecule is None:
+        return Rejection("invalid_smiles", _chemistry_problem(text))
+    atoms = molecule.GetNumAtoms()
+    if atoms == 0:
+        return Rejection("no_atoms", "")
+    # The first comparison spares nearly every molecule the second, which walks over the atoms.
+    if atoms > max_heavy_atoms and (heavy := _heavy_atom_count(molecule)) > max_heavy_atoms:
+        return Rejection("too_many_atoms", f"{heavy} heavy atoms, the limit is {max_heavy_atoms}")
+    return molecule
+
+
+_silence_lock = threading.Lock()
+_silence_depth = 0
+_silence: rdBase.BlockLogs | None = None
+
+
+@contextmanager
+def silenced_rdkit() -> Iterator[None]:
+    """Keep RDKit's messages from the log while the context lasts, and restore the log's state at its end.
+
+    RDKit's switches belong to the process, and a `BlockLogs` that ends in one thread would let the messages of another
+    through; so all threads share one, which ends with the last of them.
+
+    Example:
+        >>> with silenced_rdkit():
+        ...     Chem.MolFromSmiles("C1CC") is None
+        True
+    """
+    global _silence_depth, _silence
+    with _silence_lock:
+        if _silence_depth == 0:
+            _silence = rdBase.BlockLogs()
+        _silence_depth += 1
+    try:
+        yield
+    finally:
+        with _silence_lock:
+            _silence_depth -= 1
+            if _silence_depth == 0:
+                _silence = None
+
+
+def _chemistry_problem(smiles: str) -> str:
+    """Return RDKit's complaint about a SMILES that it refuses; parsing it once more is paid by bad molecules only."""
+    molecule = Chem.MolFromSmiles(smiles, sanitize=False)
+    if molecule is None:
+        return "not in the grammar of SMILES"
+    problems = Chem.DetectChemistryProblems(molecule)
+    return problems[0].Message() if problems else ""
+
+
+def _heavy_atom_count(molecule: Chem.Mol) -> int:
+    return sum(atom.GetAtomicNum() != 1 for atom in molecule.GetAtoms())
