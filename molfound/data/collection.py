@@ -37,7 +37,7 @@ class TaskLabels:
     @classmethod
     def from_arrays(cls, dataset: str, labels: LabelArrays) -> Self:
         """Return the labels of a dataset's store as tensors."""
-        ptr, index, values = (torch.from_numpy(array) for array in (labels.ptr, labels.index, labels.values))
+        ptr, index, values = (_joined([array]) for array in (labels.ptr, labels.index, labels.values))
         return cls(dataset, labels.level, tuple(labels.names), ptr, index, values)
 
 
@@ -75,7 +75,7 @@ class GraphCollection:
             for task, dataset in (tasks or {}).items()
         }
         self.weights = {
-            name: torch.from_numpy(part.weights) for name, part in datasets.items() if part.weights is not None
+            name: _joined([part.weights]) for name, part in datasets.items() if part.weights is not None
         }
 
     def __len__(self) -> int:
@@ -203,7 +203,8 @@ def _items_per_graph(level: str, first: int, last: int, node_ptr: Tensor, edge_p
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> Tensor:
-    return torch.from_numpy(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+    # A copy also of a single array: those that come from a store cannot be written to, which torch does not know.
+    return torch.from_numpy(np.concatenate(arrays))
 
 
 def _joined_ptr(pointers: Sequence[np.ndarray]) -> Tensor:
