@@ -12,6 +12,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from molfound.config.schema import DataConfig, FeaturesConfig
+from molfound.data import embedded  # noqa: F401 (registers its generator)
 from molfound.data.build import Job, RejectedRow, ShardRecord, read_rejected
 from molfound.data.cells import holds_lists, holds_numbers
 from molfound.data.families import Family, LabelTask, column_digest, requested_families

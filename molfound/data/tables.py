@@ -134,7 +134,9 @@ class _DelimitedFile:
     def __init__(self, path: Path, delimiter: str) -> None:
         self.path, self.delimiter = path, delimiter
         with _readable(path), self._stream() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
-            names = next(csv.reader(text, delimiter=delimiter), [])
+            names = next(filter(None, csv.reader(text, delimiter=delimiter)), [])
+        if not names:
+            raise MolfoundError(f"{path} is empty")
         self.types = {name: pa.string() for name in _unique(names, path)}
 
     def rows(self) -> int:
@@ -216,7 +218,7 @@ def _readable(path: Path) -> Iterator[None]:
         if path.stat().st_size == 0:
             raise MolfoundError(f"{path} is empty")
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())[:300]
         raise MolfoundError(f"cannot read {path}: {reason}") from error
 

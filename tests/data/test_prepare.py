@@ -1,0 +1,326 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rdkit import Chem
+
+from molfound.chem.graphs import featurize, featurize_smiles
+from molfound.chem.scaffolds import murcko_scaffold
+from molfound.config.component import Component
+from molfound.config.schema import FeaturesConfig, ScaffoldSplit
+from molfound.data.bonds import bond_ends, directed_edges
+from molfound.data.manifest import Manifest
+from molfound.data.splits import make_split
+from molfound.data.store import GraphStore
+from molfound.encodings import compute_encoding
+from molfound.errors import MolfoundError
+from molfound.plugins import load_plugin
+from tests.data.conftest import ENCODINGS, FEATURES, SMILES, Prepare, contents, data_config, manifest_of, write_csv
+
+MIXED = [*SMILES, "C1CC", "", "restricted", "CCCCC", "[H][H]", "OO"]
+
+
+def test_what_is_loaded_is_what_the_molecules_yield(tmp_path: Path, prepare: Prepare) -> None:
+    a = [None if i % 3 == 2 else i / 2 for i in range(len(MIXED))]
+    b = [None] * len(MIXED)
+    weights = [0.5 + i for i in range(len(MIXED))]
+    write_csv(tmp_path / "t.csv.gz", {"smiles": MIXED, "a": a, "b": b, "w": weights})
+    report = prepare(manifest_of(["t.csv.gz"], weight="w"))
+    store = GraphStore.open(report.folder, report.families)
+    arrays = store.load()
+
+    graphs, kept, rejections = featurize_smiles(MIXED, FEATURES.atoms, FEATURES.bonds)
+    assert (store.rows, len(arrays)) == (len(MIXED), len(kept))
+    np.testing.assert_array_equal(arrays.rows, kept)
+    for name, expected in vars(graphs).items():
+        loaded = getattr(arrays.graphs, name)
+        assert loaded.dtype == expected.dtype
+        np.testing.assert_array_equal(loaded, expected, err_msg=name)
+    assert arrays.smiles.to_pylist() == [MIXED[row] for row in kept]
+    for name, options in ENCODINGS.items():
+        for part, values in compute_encoding(name, graphs, options).items():
+            assert arrays.encodings[part].dtype == np.float16
+            np.testing.assert_array_equal(arrays.encodings[part], values)
+    labels = arrays.labels["task"]
+    assert (labels.level, labels.names) == ("graph", ("a", "b"))
+    assert (labels.ptr.dtype, labels.index.dtype, labels.values.dtype) == (np.int64, np.int32, np.float32)
+    for position, row in enumerate(kept):
+        mine = slice(labels.ptr[position], labels.ptr[position + 1])
+        assert (labels.index[mine].tolist(), labels.values[mine].tolist()) == (
+            ([], []) if a[row] is None else ([0], [a[row]])
+        )
+    assert arrays.weights is not None
+    assert arrays.weights.tolist() == [weights[row] for row in kept]
+    assert [(row.row, row.reason, row.detail) for row in store.rejected()] == [
+        (position, rejection.reason, rejection.detail) for position, rejection in rejections
+    ]
+
+
+@given(st.lists(st.sampled_from([*SMILES, "C12C3C4C1C5C2C3C45", "B1OC2=C(CO1)C=CC=C2", "[Fe]"])))
+def test_edges_follow_from_the_ends_of_the_bonds(smiles: list[str]) -> None:
+    graphs = featurize([Chem.MolFromSmiles(text) for text in smiles], [], [])
+    edges = directed_edges(*bond_ends(graphs), graphs.node_ptr, graphs.bond_ptr)
+    for found, expected in zip(edges, (graphs.edge_source, graphs.edge_target, graphs.edge_bond), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_every_rejected_row_is_listed_with_its_reason(tmp_path: Path, prepare: Prepare) -> None:
+    rows = [
+        ("CCO", "1", "0"),
+        ("C1CC", "1", "0"),
+        ("CC", "abc", "0"),
+        ("CCC", "1e39", "1"),
+        ("", "x", "2"),
+        ("CN", "1", "2"),
+        ("CCN", "", ""),
+        ("C" * 30, "1", "1"),
+    ]
+    columns = dict(zip(("smiles", "mu", "hit"), map(list, zip(*rows, strict=True)), strict=True))
+    write_csv(tmp_path / "t.csv", columns)
+    tasks = {"mu": {"kind": "regression", "labels": ["mu"]}, "hit": {"kind": "binary", "labels": ["hit"]}}
+    report = prepare(manifest_of(["t.csv"], tasks=tasks), data=data_config(max_heavy_atoms=20))
+    expected = [
+        (1, "C1CC", "invalid_smiles", None),
+        (2, "CC", "label_not_a_number", "column 'mu': 'abc'"),
+        (3, "CCC", "label_not_finite", "column 'mu': '1e39'"),
+        (4, "", "empty_smiles", ""),
+        (5, "CN", "label_not_binary", "column 'hit': '2'"),
+        (7, "C" * 30, "too_many_atoms", "30 heavy atoms, the limit is 20"),
+    ]
+    table = pq.read_table(report.folder / "rejected.parquet")
+    assert table.column_names == ["dataset", "row", "input", "reason", "detail"]
+    found = [tuple(row.values()) for row in table.to_pylist()]
+    assert [(dataset, *row[:3]) for dataset, *row in found] == [("small", *row[:3]) for row in expected]
+    assert all(detail in (None, row[4]) for (*_, detail), row in zip(expected, found, strict=True))
+    assert report.rejected == {reason: 1 for _, _, reason, _ in expected}
+    assert str(report).startswith("small: 8 rows, 2 molecules, 6 rejected (")
+    arrays = GraphStore.open(report.folder, report.families).load()
+    assert arrays.rows.tolist() == [0, 6]
+    assert arrays.labels["mu"].values.tolist() == [1]
+    assert arrays.labels["hit"].ptr.tolist() == [0, 1, 1]
+
+
+def test_too_many_rejected_rows_stop_with_the_count_per_reason(tmp_path: Path, prepare: Prepare) -> None:
+    write_csv(tmp_path / "t.csv", {"smiles": ["C", "CC", "X", "", "CCC"], "a": [1] * 5, "b": [1] * 5})
+    manifest = manifest_of(["t.csv"])
+    with pytest.raises(
+        MolfoundError, match=r"2 of 5 rows are rejected, more than .* 0\.3 allows: .*invalid_smiles 1"
+    ) as error:
+        prepare(manifest, data=data_config(max_rejected=0.3))
+    assert "empty_smiles 1" in str(error.value)
+    assert pq.read_table(tmp_path / "stores/small/rejected.parquet")["row"].to_pylist() == [2, 3]
+    assert prepare(manifest, data=data_config(max_rejected=0.4)).built == 0
+
+
+def test_a_table_of_which_every_row_is_rejected_loads_empty(tmp_path: Path, prepare: Prepare) -> None:
+    write_csv(tmp_path / "t.csv", {"smiles": ["X", "", "Y"], "a": [1] * 3, "b": [1] * 3})
+    report = prepare(manifest_of(["t.csv"]), scaffolds=True)
+    store = GraphStore.open(report.folder, report.families)
+    arrays = store.load()
+    assert len(arrays) == len(arrays.smiles) == arrays.graphs.graph_count == 0
+    assert arrays.encodings["laplacian.magnitudes"].shape == (0, 3)
+    assert store.scaffolds()[1] == []
+
+
+@pytest.mark.parametrize(
+    ("weight", "reason"),
+    [("", "weight_missing"), ("x", "weight_not_a_number"), ("inf", "weight_not_finite"), ("-1", "weight_negative")],
+)
+def test_a_weight_that_is_none_rejects_its_row(tmp_path: Path, prepare: Prepare, weight: str, reason: str) -> None:
+    write_csv(tmp_path / "t.csv", {"smiles": ["C", "CC", "CCC"], "a": [1] * 3, "b": [1] * 3, "w": [1, weight, 0]})
+    report = prepare(manifest_of(["t.csv"], weight="w"))
+    assert report.rejected == {reason: 1}
+    arrays = GraphStore.open(report.folder, report.families).load()
+    assert arrays.weights is not None
+    assert (arrays.rows.tolist(), arrays.weights.tolist()) == ([0, 2], [1, 0])
+
+
+def test_labels_of_atoms_bonds_and_pairs_come_from_a_parquet_table(tmp_path: Path, prepare: Prepare) -> None:
+    smiles = ["CCO", "[OH:1][CH2:3][CH3:2]", "C=O", "CN"]
+    frame = pd.DataFrame(
+        {
+            "smiles": smiles,
+            "node_q": [np.array([1.0, 2, 3]), np.array([3.0, 1, 2]), np.array([1.0, np.nan]), np.array([1.0, 2, 3])],
+            "edge_o": [[1.0, 1, 1, 1], [2.0, 2, 1, 1], [2.0, 2], [1.0, 1]],
+            "pair_d": [list(range(9)), None, [0.0, 1, 1, 0], [0.0, 1, 1, 0]],
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    tasks = {
+        level: {"level": level, "kind": "regression", "labels": [f"{prefix}_*"]}
+        for level, prefix in (("node", "node"), ("edge", "edge"), ("node_pair", "pair"))
+    }
+    report = prepare(manifest_of(["t.parquet"], tasks=tasks))
+    assert report.rejected == {"label_length": 1}
+    labels = GraphStore.open(report.folder, report.families).load().labels
+    assert labels["node"].values.tolist() == [1, 2, 3, 3, 2, 1, 1]
+    assert labels["node"].index.tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert labels["edge"].ptr.tolist() == [0, 4, 8, 10]
+    assert labels["node_pair"].ptr.tolist() == [0, 9, 9, 13]
+
+
+def test_a_second_preparation_builds_nothing_and_changes_no_byte(small: Manifest, prepare: Prepare) -> None:
+    report = prepare(small)
+    before = contents(report.folder)
+    assert (report.built, report.reused) == (12, 0)
+    again = prepare(small)
+    assert (again.built, again.reused) == (0, 12)
+    assert contents(report.folder) == before
+
+
+def test_a_new_encoding_or_task_builds_its_own_family_only(small: Manifest, prepare: Prepare) -> None:
+    prepare(small, encodings={"laplacian": {"pairs": 3}})
+    assert prepare(small).built == 3  # random_walk's
+    assert prepare(small, encodings={"laplacian": {"pairs": 2}}).built == 3
+    assert prepare(small, encodings={"laplacian": {"pairs": 3}, "random_walk": {"steps": 4}}).built == 0  # both stayed
+    more = manifest_of(["small.csv"], tasks={"task": small.tasks["task"], "other": small.tasks["task"]})
+    assert prepare(more).built == 3
+    assert prepare(small, features=FeaturesConfig(atoms=("charge",), bonds=())).built == 3
+    assert prepare(small, data=data_config(max_heavy_atoms=50)).built == 9  # labels of whole molecules stay
+
+
+def test_default_options_said_or_not_are_one_content(small: Manifest, prepare: Prepare) -> None:
+    assert prepare(small, encodings={"laplacian": {}}).built == 9
+    assert prepare(small, encodings={"laplacian": {"pairs": 8}}).built == 0
+
+
+def test_appended_rows_build_new_blocks_and_changed_rows_rebuild_theirs(tmp_path: Path, prepare: Prepare) -> None:
+    def write(smiles: list[str], a: list[float]) -> Manifest:
+        write_csv(tmp_path / "t.csv", {"smiles": smiles, "a": a, "b": a})
+        return manifest_of(["t.csv"])
+
+    a = list(range(8))
+    report = prepare(write(SMILES[:8], a))
+    assert report.built == 8
+    assert prepare(write(SMILES[:10], [*a, 8, 9])).built == 4
+    assert prepare(write(SMILES[:10], [*a[:7], -1, 8, 9])).built == 1  # one block of labels
+    assert prepare(write(["CCCC", *SMILES[1:10]], [*a[:7], -1, 8, 9])).built == 4
+    final = contents(report.folder)
+    fresh = prepare(manifest_of(["t.csv"]), store="fresh")
+    assert final == contents(fresh.folder)  # nothing stale is left, and history leaves no trace
+
+
+@pytest.mark.parametrize("change", ["columns", "files"])
+def test_the_same_rows_give_the_same_shards_whatever_holds_them(tmp_path: Path, prepare: Prepare, change: str) -> None:
+    a = [str(i) for i in range(10)]
+    write_csv(tmp_path / "t.csv", {"smiles": SMILES, "a": a, "b": a})
+    expected = contents(prepare(manifest_of(["t.csv"])).folder)
+    if change == "columns":
+        write_csv(tmp_path / "u.csv.gz", {"b": a, "note": ["x"] * 10, "a": a, "smiles": SMILES})
+        names = ["u.csv.gz"]
+    else:
+        for name, part in (("u.csv", slice(0, 3)), ("v.csv", slice(3, 10))):
+            write_csv(tmp_path / name, {"smiles": SMILES[part], "a": a[part], "b": a[part]})
+        names = ["u.csv", "v.csv"]
+    assert contents(prepare(manifest_of(names), store="other").folder) == expected
+
+
+def test_processes_and_plugins_change_no_byte(tmp_path: Path, small: Manifest, prepare: Prepare) -> None:
+    (tmp_path / "plugin.py").write_text(
+        "from molfound.encodings import encoding\n"
+        "import numpy as np\n"
+        "@encoding('size_of_graph', parts={'atoms': 'graph'})\n"
+        "def size(block):\n"
+        "    return {'atoms': np.diff(block.node_ptr).astype(float)[:, None]}\n"
+    )
+    load_plugin(tmp_path / "plugin.py")
+    chosen = {**ENCODINGS, "size_of_graph": {}}
+    alone = prepare(small, encodings=chosen)
+    two = prepare(small, store="two", encodings=chosen, data=data_config(processes=2), plugins=[tmp_path / "plugin.py"])
+    assert two.built == alone.built == 15
+    assert contents(two.folder) == contents(alone.folder)
+    sizes = GraphStore.open(two.folder).load(encodings=["size_of_graph"]).encodings["size_of_graph.atoms"]
+    assert sizes.ravel().tolist() == [Chem.MolFromSmiles(text).GetNumAtoms() for text in SMILES]
+
+
+def test_scaffolds_are_there_when_asked_for(small: Manifest, prepare: Prepare) -> None:
+    report = prepare(small)
+    with pytest.raises(MolfoundError, match="has no scaffolds"):
+        GraphStore.open(report.folder, report.families).scaffolds()
+    report = prepare(small, scaffolds=True)
+    assert report.built == 3
+    rows, scaffolds = GraphStore.open(report.folder, report.families).scaffolds()
+    assert scaffolds == [murcko_scaffold(Chem.MolFromSmiles(text)) for text in SMILES]
+    split = make_split(ScaffoldSplit(kind="scaffold"), report.rows, scaffolds=(rows, scaffolds))
+    assert sum(map(len, split.values())) == len(SMILES)
+
+
+def test_a_scaffold_does_not_depend_on_atom_map_numbers(tmp_path: Path, prepare: Prepare) -> None:
+    smiles = ["c1ccccc1C", "[cH:1]1[cH:2][cH:3][cH:4][cH:5][c:6]1[CH3:7]"]
+    write_csv(tmp_path / "t.csv", {"smiles": smiles, "a": [1, 2], "b": [1, 2]})
+    report = prepare(manifest_of(["t.csv"]), scaffolds=True)
+    assert GraphStore.open(report.folder).scaffolds()[1] == ["c1ccccc1"] * 2
+
+
+def test_a_generated_table_is_made_once_and_prepared(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = manifest_of(
+        [],
+        generator=Component("embedded", {"molecules": 30}),
+        tasks={"task": {"kind": "regression", "labels": ["logp"]}},
+    )
+    report = prepare(manifest, data=data_config(block_rows=16))
+    assert (report.rows, report.rejected) == (30, {})
+    (source,) = (report.folder / "source").iterdir()
+    made = source.stat().st_mtime_ns
+    assert prepare(manifest, data=data_config(block_rows=16)).built == 0
+    assert source.stat().st_mtime_ns == made
+    unknown = manifest_of([], generator=Component("embeded"))
+    with pytest.raises(MolfoundError, match="unknown generator 'embeded'; did you mean 'embedded'"):
+        prepare(unknown)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"smiles": "smile"}, "no column 'smile'; did you mean 'smiles'"),
+        ({"weight": "wieght"}, "no column 'wieght'"),
+        ({"tasks": {"t": {"kind": "regression", "labels": ["c_*"]}}}, r"wildcard 'c_\*' matches no column"),
+        (
+            {"tasks": {"t": {"kind": "regression", "labels": ["list"]}}},
+            "graph level, whose labels are numbers; column 'list'",
+        ),
+        (
+            {"tasks": {"t": {"level": "node", "kind": "regression", "labels": ["a"]}}},
+            "node level, whose labels are lists",
+        ),
+        ({"smiles": "a"}, "column 'a' holds double, not SMILES"),
+    ],
+)
+def test_a_table_that_does_not_fit_the_manifest(
+    tmp_path: Path, prepare: Prepare, changes: dict[str, object], message: str
+) -> None:
+    pd.DataFrame({"smiles": ["C"], "a": [1.0], "b": [1.0], "list": [[1.0]]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(MolfoundError, match=message):
+        prepare(manifest_of(["t.parquet"], **changes))
+    with pytest.raises(MolfoundError, match=r"file 'other\.parquet' is not in"):
+        prepare(manifest_of(["other.parquet"]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": FeaturesConfig(atoms=("charg",))}, "unknown atom feature 'charg'; did you mean 'charge'"),
+        ({"encodings": {"laplacan": {}}}, "unknown encoding 'laplacan'; did you mean 'laplacian'"),
+        ({"encodings": {"laplacian": {"pair": 3}}}, "encoding 'laplacian' has no option 'pair'; did you mean 'pairs'"),
+    ],
+)
+def test_an_unknown_feature_or_encoding_is_named(
+    small: Manifest, prepare: Prepare, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(MolfoundError, match=message):
+        prepare(small, **changes)
+
+
+def test_no_torch_is_imported_to_prepare_or_load() -> None:
+    code = (
+        "import sys, molfound.data.prepare, molfound.data.store, molfound.data.workers; print('torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"

@@ -1,0 +1,191 @@
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit
+from molfound.data.manifest import list_manifests, load_manifest, locate_files
+from molfound.data.splits import Split, column_split, make_split, part_rows, random_split, scaffold_split
+from molfound.data.tables import Table
+from molfound.errors import MolfoundError
+from tests.data.real_data import DATA, needs_data
+
+FRACTIONS = st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (1.0, 0.0, 0.0), (0.6, 0.0, 0.4), (0.2, 0.1, 0.1)])
+
+
+def assert_disjoint(split: Split, rows: int) -> None:
+    joined = np.concatenate(list(split.values()))
+    assert len(np.unique(joined)) == len(joined)
+    assert all(np.array_equal(members, np.sort(members)) and members.dtype == np.int64 for members in split.values())
+    assert len(joined) == 0 or 0 <= joined.min() <= joined.max() < rows
+
+
+@given(st.integers(0, 300), FRACTIONS, st.integers(0, 2**63 - 1))
+def test_a_random_split_has_the_fractions_and_no_row_twice(
+    rows: int, fractions: tuple[float, float, float], seed: int
+) -> None:
+    split = random_split(rows, fractions, seed)
+    assert_disjoint(split, rows)
+    for part, fraction in zip(("train", "val", "test"), fractions, strict=True):
+        assert abs(len(split.get(part, ())) - fraction * rows) <= 1
+    again = random_split(rows, fractions, seed)
+    assert all(np.array_equal(split[part], again[part]) for part in split)
+
+
+PINNED = {"train": [1, 3, 4, 5, 6, 7], "val": [0, 9], "test": [2, 8]}
+
+
+def test_a_random_split_is_random_and_never_changes() -> None:
+    assert {part: rows.tolist() for part, rows in random_split(10, (0.6, 0.2, 0.2), 42).items()} == PINNED
+    assert random_split(10, (0.6, 0.2, 0.2), 43)["test"].tolist() != PINNED["test"]
+    often = Counter(row for seed in range(2000) for row in random_split(10, (0.8, 0.1, 0.1), seed)["test"].tolist())
+    assert all(abs(often[row] - 200) < 70 for row in range(10))  # five standard deviations
+
+
+SCAFFOLDS = st.lists(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), min_size=1, max_size=200)
+
+
+@given(SCAFFOLDS, FRACTIONS, st.integers(0, 100))
+def test_no_scaffold_stands_in_two_parts(
+    scaffolds: list[str], fractions: tuple[float, float, float], seed: int
+) -> None:
+    rows = np.arange(0, 3 * len(scaffolds), 3)
+    split = scaffold_split(rows, scaffolds, fractions, seed)
+    assert_disjoint(split, 3 * len(scaffolds))
+    homes: dict[str, set[str]] = {}
+    for part, members in split.items():
+        for row in members.tolist():
+            homes.setdefault(scaffolds[row // 3], set()).add(part)
+    assert all(len(parts) == 1 for parts in homes.values())
+    if sum(fractions) == 1:
+        assert sum(map(len, split.values())) == len(rows)
+    again = scaffold_split(rows, scaffolds, fractions, seed)
+    assert all(np.array_equal(split[part], again[part]) for part in split)
+
+
+def test_large_scaffolds_train_and_small_ones_are_balanced() -> None:
+    scaffolds = ["huge"] * 60 + ["large"] * 15 + [f"small{i}" for i in range(25)]
+    split = scaffold_split(np.arange(100), scaffolds, (0.8, 0.1, 0.1), 0)
+    assert set(range(75)) <= set(split["train"].tolist())
+    assert {part: len(rows) for part, rows in split.items()} == {"train": 80, "val": 10, "test": 10}
+    other = scaffold_split(np.arange(100), scaffolds, (0.8, 0.1, 0.1), 1)
+    assert not np.array_equal(split["test"], other["test"])
+
+
+def test_a_column_names_the_parts_under_any_usual_name() -> None:
+    cells = pa.array(["train", "Valid", None, " test ", "", "train", "test_seen"])
+    split = column_split(cells, "split")
+    expected = {"train": [0, 5], "val": [1], "test": [3], "test_seen": [6]}
+    assert {part: rows.tolist() for part, rows in split.items()} == expected
+    with pytest.raises(MolfoundError, match="no part 'tst'; did you mean 'test'"):
+        part_rows(split, "tst")
+    with pytest.raises(MolfoundError, match="column 'split' holds int64"):
+        column_split(pa.array([1, 2]), "split")
+    with pytest.raises(MolfoundError, match="has no part"):
+        column_split(pa.array(["", None], pa.string()), "split")
+
+
+def test_a_column_split_reads_its_table(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("smiles,fold\nC,train\nN,test\nO,train\n")
+    table = Table([tmp_path / "t.csv"])
+    split = make_split(ColumnSplit(kind="column", column="fold"), 3, table=table)
+    assert {part: rows.tolist() for part, rows in split.items()} == {"train": [0, 2], "test": [1]}
+    with pytest.raises(MolfoundError, match="no column 'flod'; did you mean 'fold'"):
+        make_split(ColumnSplit(kind="column", column="flod"), 3, table=table)
+
+
+PARTS = {"train": [5, 1, 2], "val": [0], "test": [3, 4]}
+
+
+def write_split(path: Path, form: str) -> Path:
+    if form == "ragged.csv":
+        pd.DataFrame({part: pd.Series(rows) for part, rows in PARTS.items()}).to_csv(path)
+    elif form == "long.csv":
+        path.write_text("row,part\n" + "".join(f"{row},{part}\n" for part, rows in PARTS.items() for row in rows))
+    elif form == "npz":
+        np.savez(path, **PARTS)
+    else:
+        convert = {"lists.pt": list, "tensors.pt": torch.tensor, "arrays.pt": np.array, "int32.pt": np.int32}[form]
+        torch.save({part: convert(rows) for part, rows in PARTS.items()}, path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["lists.pt", "tensors.pt", "arrays.pt", "int32.pt", "npz", "ragged.csv", "long.csv"])
+def test_split_files_of_every_form_say_the_same(tmp_path: Path, form: str) -> None:
+    name = f"split.{form.rpartition('.')[2]}"
+    (tmp_path / "folder").mkdir()
+    write_split(tmp_path / "folder" / name, form)
+    split = make_split(FileSplit(kind="file", file=name), 6, folders=[tmp_path, tmp_path / "folder"])
+    assert {part: rows.tolist() for part, rows in split.items()} == {part: sorted(PARTS[part]) for part in PARTS}
+    assert all(rows.dtype == np.int64 for rows in split.values())
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, ...]:
+        return print, ("executed",)
+
+
+BAD_SPLITS = {
+    "overlap": ({"train": [0, 1], "test": [1]}, "row 1 is in part 'train' and in part 'test'"),
+    "twice": ({"train": [0, 1, 1]}, "row 1 stands twice in part 'train'"),
+    "too large": ({"train": [0, 6]}, "part 'train' has row 6, and the table has rows 0 to 5"),
+    "negative": ({"train": [0, -1]}, "part 'train' has row -1"),
+    "fractional": ({"train": [0.5]}, "part 'train' holds something other than row numbers"),
+    "text": ({"train": ["a"]}, "part 'train' holds something other than row numbers"),
+    "nested": ({"train": [[0], [1]]}, "part 'train' holds something other than row numbers"),
+    "none": ({}, "has no part"),
+    "same part": ({"val": [0], "valid": [1]}, "two parts for 'val'"),
+    "a list": ([1, 2], "holds a list, not a mapping"),
+    "code": ({"train": Harmful()}, "is not a .pt file of plain lists, tensors or arrays"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SPLITS)
+def test_a_bad_split_file_is_told_in_one_line(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    content, message = BAD_SPLITS[name]
+    torch.save(content, tmp_path / "split.pt")
+    with pytest.raises(MolfoundError, match=message) as caught:
+        make_split(FileSplit(kind="file", file="split.pt"), 6, folders=[tmp_path])
+    assert "split.pt" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["pt", "npz", "csv"])
+@pytest.mark.parametrize("content", [b"", b"\x80\x04broken", b"\xff\xfe\x00\x01"])
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_file_that_is_no_split_is_told(tmp_path: Path, ending: str, content: bytes) -> None:
+    (tmp_path / f"split.{ending}").write_bytes(content)
+    with pytest.raises(MolfoundError, match="split file"):
+        make_split(FileSplit(kind="file", file=f"split.{ending}"), 6, folders=[tmp_path])
+
+
+def test_a_missing_split_file_names_its_address(tmp_path: Path) -> None:
+    with pytest.raises(MolfoundError, match=r"'s\.pt' is not in .*; fetch it from https://example.org/s\.pt"):
+        make_split(FileSplit(kind="file", file="s.pt", url="https://example.org/s.pt"), 6, folders=[tmp_path])
+    (tmp_path / "s.txt").touch()
+    with pytest.raises(MolfoundError, match=r"should end in \.pt, \.npz or \.csv"):
+        make_split(FileSplit(kind="file", file="s.txt"), 6, folders=[tmp_path])
+
+
+@needs_data
+@pytest.mark.parametrize("name", [name for name in list_manifests() if name.startswith("toymix/")])
+def test_published_splits_cover_the_real_tables(name: str) -> None:
+    manifest = load_manifest(name)
+    rows = Table(locate_files(manifest, DATA)).rows()
+    split = make_split(manifest.split("published"), rows, folders=manifest.folders(DATA))
+    assert_disjoint(split, rows)
+    assert {part: round(len(members) / rows, 1) for part, members in split.items()} == {
+        "train": 0.8,
+        "val": 0.1,
+        "test": 0.1,
+    }
+    assert sum(map(len, split.values())) == rows
+    random = make_split(RandomSplit(kind="random"), rows)
+    assert not np.array_equal(random["test"], split["test"])

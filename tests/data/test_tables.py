@@ -1,0 +1,146 @@
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from molfound.data.tables import Table, expand_columns
+from molfound.errors import MolfoundError
+
+FRAME = pd.DataFrame({"smiles": ["C", "CC", 'C"C', "C,C", "", "O\nO", "N"], "mu": ["1", "", "nan", "x", "2", "3", "é"]})
+
+
+def written(folder: Path, ending: str, frame: pd.DataFrame = FRAME, stem: str = "table") -> Path:
+    path = folder / f"{stem}{ending}"
+    if ending == ".parquet":
+        frame.to_parquet(path, index=False, row_group_size=3)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if ".tsv" in ending else ",")
+    return path
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet"])
+@pytest.mark.parametrize("block_rows", [1, 3, 7, 100])
+def test_blocks_hold_all_rows_in_order_whatever_the_format(tmp_path: Path, ending: str, block_rows: int) -> None:
+    table = Table([written(tmp_path, ending)])
+    assert table.columns == ("smiles", "mu")
+    assert table.rows() == len(FRAME)
+    blocks = list(table.blocks(["mu", "smiles"], block_rows))
+    assert [block.num_rows for block in blocks[:-1]] == [block_rows] * (len(blocks) - 1)
+    assert pa.concat_tables(blocks).to_pydict() == {"mu": list(FRAME["mu"]), "smiles": list(FRAME["smiles"])}
+    assert table.column("mu").to_pylist() == list(FRAME["mu"])
+
+
+def test_rows_run_on_through_many_files_and_wildcards(tmp_path: Path) -> None:
+    for number in (2, 0, 1):
+        written(tmp_path, ".parquet", pd.DataFrame({"smiles": ["C" * (number + 1)] * 2}), f"part-{number}")
+    table = Table([tmp_path / "part-*.parquet"])
+    assert table.rows() == 6
+    (block,) = table.blocks(["smiles"], 10)
+    assert block["smiles"].to_pylist() == ["C", "C", "CC", "CC", "CCC", "CCC"]
+
+
+def test_a_block_may_span_files_whose_columns_have_other_order_and_types(tmp_path: Path) -> None:
+    first = pa.table({"smiles": pa.array(["C"]), "y": pa.array([1.5], pa.float64())})
+    second = pa.table({"y": pa.array([2], pa.int64()), "smiles": pa.array(["N"], pa.large_string())})
+    pq.write_table(first, tmp_path / "1.parquet")
+    pq.write_table(second, tmp_path / "2.parquet")
+    (block,) = Table([tmp_path / "1.parquet", tmp_path / "2.parquet"]).blocks(["smiles", "y"], 5)
+    assert block.to_pydict() == {"smiles": ["C", "N"], "y": [1.5, 2.0]}
+
+
+def test_text_and_lists_come_in_one_plain_type(tmp_path: Path) -> None:
+    columns = {
+        "text": pa.array(["a", None]),
+        "large": pa.array(["a", None], pa.large_string()),
+        "category": pa.array(["a", None]).dictionary_encode(),
+        "lists": pa.array([[1.0], None], pa.large_list(pa.float32())),
+        "fixed": pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    table = Table([tmp_path / "t.parquet"])
+    (block,) = table.blocks(list(columns), 5)
+    kinds = [pa.string()] * 3 + [pa.list_(pa.float32())] * 2
+    assert [table.types[name] for name in columns] == kinds
+    assert block.schema.types == kinds
+    assert block.to_pydict() == {name: column.to_pylist() for name, column in columns.items()}
+
+
+def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path) -> None:
+    rows, text = 60_000, "x" * 400
+    with gzip.open(tmp_path / "big.csv.gz", "wt", compresslevel=1) as file:
+        file.write("smiles,note\n")
+        file.writelines(f"C,{text}\n" for _ in range(rows))
+    table = Table([tmp_path / "big.csv.gz"])
+    pool = pa.default_memory_pool()
+    before, highest, count = pool.bytes_allocated(), 0, 0
+    for block in table.blocks(["smiles", "note"], 1000):
+        highest = max(highest, pool.bytes_allocated() - before)
+        count += block.num_rows
+    assert count == rows
+    assert highest < 100_000_000 > rows * len(text) / 4
+
+
+BAD_TABLES = {
+    "empty": (b"", "t.csv is empty"),
+    "empty lines": (b"\n\n", "t.csv is empty"),
+    "header without rows": (b"smiles,mu\n", "has a header and no rows"),
+    "duplicate columns": (b"smiles,mu,mu\nC,1,2\n", "two columns named 'mu'"),
+    "ragged": (b"smiles,mu\nC,1\nC\n", "Expected 2 columns, got 1"),
+    "not text": (b"smiles,mu\nC,\xff\xfe\n", "cannot read"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_a_bad_table_is_named_in_one_line(tmp_path: Path, name: str) -> None:
+    content, message = BAD_TABLES[name]
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(MolfoundError, match=message) as caught:
+        list(Table([tmp_path / "t.csv"]).blocks(["smiles", "mu"], 10))
+    assert "t.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("t.csv.gz", b"no gzip"), ("t.parquet", b"no parquet"), ("t.xlsx", b"?")]
+)
+def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MolfoundError, match=name):
+        Table([tmp_path / name])
+
+
+def test_a_cut_gzip_file_is_an_error_and_not_a_shorter_table(tmp_path: Path) -> None:
+    lines = "".join(f"{'C' * (i % 50 + 1)},{np.sin(i)}\n" for i in range(5000))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(("smiles,mu\n" + lines).encode())[:-2000])
+    with pytest.raises(MolfoundError, match=r"cannot read .*t\.csv\.gz"):
+        list(Table([tmp_path / "t.csv.gz"]).blocks(["smiles"], 10))
+
+
+def test_a_byte_order_mark_and_blank_lines_are_no_part_of_the_table(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf\nsmiles,mu\r\nC,1\r\n\r\nN,2\r\n")
+    (block,) = Table([tmp_path / "t.csv"]).blocks(["smiles", "mu"], 10)
+    assert block.to_pydict() == {"smiles": ["C", "N"], "mu": ["1", "2"]}
+
+
+def test_a_missing_file_or_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MolfoundError, match=r"file not found: .*nothing\.csv"):
+        Table([tmp_path / "nothing.csv"])
+    table = Table([written(tmp_path, ".csv")])
+    with pytest.raises(MolfoundError, match="no column 'simles'; did you mean 'smiles'"):
+        list(table.blocks(["simles"], 10))
+    with pytest.raises(MolfoundError, match="has no column 'mu', and"):
+        Table([written(tmp_path, ".csv"), written(tmp_path, ".csv", FRAME[["smiles"]], "other")])
+
+
+def test_wildcards_expand_in_the_table_s_order_each_column_once() -> None:
+    columns = ["smiles", "graph_b", "IC50[nM]", "graph_a", "node_a", "mu"]
+    assert expand_columns(["mu", "graph_*", "graph_a"], columns) == ("mu", "graph_b", "graph_a")
+    assert expand_columns(["IC50[nM]", "?u"], columns) == ("IC50[nM]", "mu")
+    with pytest.raises(MolfoundError, match=r"wildcard 'grap_\*' matches no column; did you mean 'graph_"):
+        expand_columns(["grap_*"], columns)
+    with pytest.raises(MolfoundError, match="label column 'graph_aa' matches no column; did you mean 'graph_a'"):
+        expand_columns(["graph_aa"], columns)
