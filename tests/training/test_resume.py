@@ -1,0 +1,114 @@
+"""A training killed anywhere and resumed ends in the same bits as one that was not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from molfound.errors import MolfoundError
+from molfound.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from molfound.training.recorder import RunRecorder
+from molfound.training.run_folder import RunFolder
+from molfound.training.train import resume, train
+from tests.training.conftest import MakeExperiment
+
+EVERY_STEP = "training.checkpoint_steps=2"
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def train_until(experiment: Any, batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train and die right before the end of the given batch, counted over the whole training."""
+    seen = 0
+    original = RunRecorder.on_train_batch_end
+
+    def count(self: RunRecorder, *arguments: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == batches:
+            raise Killed
+        original(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunRecorder, "on_train_batch_end", count)
+        with pytest.raises(Killed):
+            train(experiment)
+
+
+def assert_same_run(first: RunFolder, second: RunFolder) -> None:
+    ours, theirs = load_file(first.model), load_file(second.model)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        assert tensor.numpy().tobytes() == theirs[name].numpy().tobytes(), name
+    assert first.metrics.read_bytes() == second.metrics.read_bytes()
+    assert first.scores.read_bytes() == second.scores.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("training.accumulate=2",), ("training.average=null", "data.batch.nodes=60")],
+    ids=["plain", "accumulate", "node budget"],
+)
+@pytest.mark.parametrize("batches", [1, 4, 7, 13])
+def test_resumed_training_ends_in_the_same_bits(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch, batches: int, options: tuple[str, ...]
+) -> None:
+    whole = train(experiment(EVERY_STEP, *options, run="whole"))
+    killed = experiment(EVERY_STEP, *options, run="killed")
+    train_until(killed, batches, monkeypatch)
+    assert_same_run(whole, resume(killed.run_folder))
+
+
+def test_a_training_killed_twice_ends_in_the_same_bits(experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(experiment(EVERY_STEP, run="whole"))
+    killed = experiment(EVERY_STEP, run="killed")
+    train_until(killed, 9, monkeypatch)
+    original = RunRecorder.on_train_epoch_end
+
+    def die(self: RunRecorder, *arguments: Any) -> None:
+        original(self, *arguments)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunRecorder, "on_train_epoch_end", die)
+        with pytest.raises(Killed):
+            resume(killed.run_folder)
+    assert_same_run(whole, resume(killed.run_folder))
+
+
+def test_a_finished_run_resumed_stays_as_it_is(experiment: MakeExperiment) -> None:
+    run = train(experiment())
+    before = {path: path.read_bytes() for path in (run.model, run.metrics, run.scores, run.last_checkpoint)}
+    resume(run.path)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_run_is_not_overwritten_unasked(experiment: MakeExperiment) -> None:
+    run = train(experiment("training.epochs=1"))
+    with pytest.raises(MolfoundError, match=f"{run.path} holds a run already"):
+        train(experiment("training.epochs=1"))
+    assert train(experiment("training.epochs=1"), overwrite=True).scores.exists()
+
+
+def test_a_run_is_not_resumed_as_another_experiment(experiment: MakeExperiment) -> None:
+    run = train(experiment("training.epochs=1"))
+    with pytest.raises(MolfoundError, match=r"another experiment: training\.optimizer\.lr differ"):
+        resume(run.path, experiment("training.epochs=1", "training.optimizer.lr=1e-5"))
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MolfoundError, match="is not a run folder"):
+        resume(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, Progress(epoch=2), model={})
+    assert load_checkpoint(path)["progress"] == Progress(epoch=2)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(MolfoundError, match=r"checkpoint .*last\.pt cannot be read"):
+        load_checkpoint(path)
