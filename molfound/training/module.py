@@ -1,5 +1,6 @@
 """The Lightning module: one training step of a multi-task model, and what it needs to go on where it was killed."""
 
+import sys
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from molfound.model import MolecularModel
 from molfound.training.average import WeightAverage
 from molfound.training.checkpoint import Progress, restore_random_states
 from molfound.training.evaluation import Evaluation
-from molfound.training.objective import task_losses, total_loss
+from molfound.training.objective import bound_losses, task_losses, total_loss
 from molfound.training.optimization import learning_rate_factor, make_optimizer
 
 
@@ -32,6 +33,7 @@ class TrainingModule(LightningModule):
         self.model = model
         self.config = config
         self.total_steps = total_steps
+        self.losses = bound_losses(model.tasks)
         self.progress = Progress()
         self.average = WeightAverage(model, config.average) if config.average is not None else None
         self.evaluation: Evaluation | None = None
@@ -66,7 +68,7 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor | None:
         """Return the batch's loss, or None if it is not finite and such batches are skipped."""
-        losses = task_losses(self.model, self._network[0](batch), batch)
+        losses = task_losses(self.model, self.losses, self._network[0](batch), batch)
         loss = total_loss(losses, self.model.tasks)
         if not torch.isfinite(loss):
             self._refuse(losses, batch)
@@ -131,4 +133,4 @@ class TrainingModule(LightningModule):
             raise MolfoundError(
                 f"{message}; lower training.optimizer.lr, or set training.nonfinite=skip to leave such batches out"
             )
-        print(f"skipped: {message}", flush=True)
+        print(f"skipped: {message}", file=sys.stderr, flush=True)

@@ -7,32 +7,43 @@ from torch import Tensor
 
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
-from molfound.tasks.losses import bound_loss, masked_loss
+from molfound.tasks.losses import ElementwiseLoss, bound_loss, masked_loss
 from molfound.tasks.task import Task
 
 
-def task_losses(model: MolecularModel, predictions: Mapping[str, Tensor], batch: GraphBatch) -> dict[str, Tensor]:
+def bound_losses(tasks: Mapping[str, Task]) -> dict[str, ElementwiseLoss]:
+    """Return each task's elementwise loss, its options checked and bound."""
+    return {name: bound_loss(task.loss.name, task.loss.options) for name, task in tasks.items()}
+
+
+def task_losses(
+    model: MolecularModel,
+    losses: Mapping[str, ElementwiseLoss],
+    predictions: Mapping[str, Tensor],
+    batch: GraphBatch,
+) -> dict[str, Tensor]:
     """Return the loss of every task that has a label in the batch.
 
     Args:
         model: whose normalisers and tasks are used.
+        losses: of each task, from `bound_losses`.
         predictions: for each task, ``[R, L]`` or ``[R, L, classes]`` as the heads give it.
         batch: holds the labels, in original units.
     """
-    losses = {}
+    found = {}
     for name, prediction in predictions.items():
         labels = batch.labels.get(name)
         if labels is None or not bool((~labels.isnan()).any()):
             continue
         task = model.tasks[name]
-        losses[name] = masked_loss(
-            bound_loss(task.loss.name, task.loss.options),
+        found[name] = masked_loss(
+            losses[name],
             prediction,
             model.normalizers[name].normalize(labels),
             row_weights(batch, task),
             task.reduction,
         )
-    return losses
+    return found
 
 
 def total_loss(losses: Mapping[str, Tensor], tasks: Mapping[str, Task]) -> Tensor:
