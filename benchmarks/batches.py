@@ -27,7 +27,9 @@ def main() -> None:
         smiles = [line.strip() for line in file][: options.molecules]
     features = FeaturesConfig()
     block, kept, _ = featurize_smiles(smiles, features.atoms, features.bonds)
-    encodings = compute_encoding("laplacian", block, {"pairs": 8}) | compute_encoding("random_walk", block, {"steps": 16})
+    encodings = compute_encoding("laplacian", block, {"pairs": 8}) | compute_encoding(
+        "random_walk", block, {"steps": 16}
+    )
     accepted = pa.array([smiles[i] for i in kept])
     collection = GraphCollection({"zinc": GraphArrays(block, kept, accepted, encodings)})
     data = [as_data(collection, position) for position in range(len(collection))]

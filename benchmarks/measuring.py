@@ -14,7 +14,9 @@ def arguments(description: str, **defaults: int) -> argparse.Namespace:
     """Return the parsed command line: ``--data FOLDER`` and one integer option per default."""
     parser = argparse.ArgumentParser(description=description)
     data = os.environ.get("MOLFOUND_DATA")
-    parser.add_argument("--data", type=Path, default=data and Path(data), required=not data, help="folder of the real data")
+    parser.add_argument(
+        "--data", type=Path, default=data and Path(data), required=not data, help="folder of the real data"
+    )
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser.parse_args()

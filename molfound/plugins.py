@@ -82,8 +82,8 @@ def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copi
             load_plugin(origin)
         elif not allow_copies:
             raise MolfoundError(
-                f"the run needs plugin {record.copy}, and {origin} is gone or changed; to execute the copy in {folder}, "
-                "say --allow-plugins (allow_plugins=True in Python) if you trust where the run comes from"
+                f"the run needs plugin {record.copy}, and {origin} is gone or changed; to execute the copy in "
+                f"{folder}, say --allow-plugins (allow_plugins=True in Python) if you trust where the run comes from"
             )
         elif not copy.is_file() or checksum(copy) != record.sha256:
             raise MolfoundError(f"the run's plugin {copy} is missing or is not the file it was trained with")

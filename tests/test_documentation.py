@@ -1,4 +1,4 @@
-"""Every page of the guide is executed: files are written, shell lines are run, Python is evaluated, in the page's order."""
+"""Every page of the guide is executed, in its order: files are written, shell lines run, Python evaluated."""
 
 import os
 import re
@@ -23,7 +23,10 @@ def write_small_manifest(folder: Path) -> None:
 
 
 def run(command: list[str], folder: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(PAGES[0].parents[2]), os.environ.get("PYTHONPATH")]))}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(PAGES[0].parents[2]), os.environ.get("PYTHONPATH")])),
+    }
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 

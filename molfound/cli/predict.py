@@ -8,12 +8,21 @@ import click
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True, metavar="FILE|SMILES...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV or Parquet file; default: CSV on the standard output.")
-@click.option("--smiles", "column", help="Column with the SMILES; default: the run's, or a column of that kind of name.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="CSV or Parquet file; default: CSV on the standard output."
+)
+@click.option(
+    "--smiles", "column", help="Column with the SMILES; default: the run's, or a column of that kind of name."
+)
 @click.option("--task", "tasks", multiple=True, help="Only this task (may be repeated).")
 @click.option("--allow-plugins", is_flag=True, help="Execute the run's own copies of plugins whose originals are gone.")
 def command(
-    run: Path, inputs: tuple[str, ...], output: Path | None, column: str | None, tasks: tuple[str, ...], allow_plugins: bool
+    run: Path,
+    inputs: tuple[str, ...],
+    output: Path | None,
+    column: str | None,
+    tasks: tuple[str, ...],
+    allow_plugins: bool,
 ) -> None:
     """Predict with the model of RUN for SMILES, or for the molecules of a CSV, TSV, Parquet or .smi file.
 

@@ -23,7 +23,14 @@ def command(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     load_plugins(Path(path) for path in experiment.plugins)
     reports = prepare_mixture(experiment)
     if as_json:
-        click.echo(json.dumps({name: {"rows": report.rows, "rejected": dict(report.rejected), "folder": str(report.folder)} for name, report in reports.items()}))
+        click.echo(
+            json.dumps(
+                {
+                    name: {"rows": report.rows, "rejected": dict(report.rejected), "folder": str(report.folder)}
+                    for name, report in reports.items()
+                }
+            )
+        )
     else:
         for report in reports.values():
             click.echo(str(report))

@@ -22,7 +22,7 @@ def command(
     figures, the predictions and a report. With --resume no CONFIG is needed.
     """
     from molfound.config import load_config
-    from molfound.training.recorder import Interrupted
+    from molfound.training.recorder import TrainingInterruptedError
     from molfound.training.summary import print_summary
     from molfound.training.train import resume, train
 
@@ -37,7 +37,7 @@ def command(
         else:
             assert experiment is not None
             run = train(experiment, overwrite=overwrite)
-    except Interrupted as interruption:
+    except TrainingInterruptedError as interruption:
         folder = resume_folder or (experiment.run_folder if experiment is not None else "RUN")
         click.echo(f"interrupted at {interruption}; go on with: molfound train --resume {folder}", err=True)
         raise SystemExit(130) from None

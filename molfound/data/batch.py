@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class GraphBatch:
     """Molecular graphs packed one after the other; graphs of one dataset stand together.
 
-    G graphs, N nodes (atoms in the order of their SMILES), B bonds, E = 2 B edges (one per direction, sorted by target).
+    G graphs, N nodes (atoms in the order of their SMILES), B bonds, E = 2 B edges (one per direction, by target).
 
     Attributes:
         node_codes: uint8 ``[N, F]``, one code per atom feature.
@@ -140,7 +140,9 @@ class GraphBatch:
         graphs = batch.to_data_list()
         for name in ("x", "edge_index", "bond_codes", "edge_bond", "edge_reverse", "row", "dataset"):
             if name not in graphs[0]:
-                raise MolfoundError(f"this PyG batch has no '{name}': only a batch made by GraphBatch.to_pyg can be read")
+                raise MolfoundError(
+                    f"this PyG batch has no '{name}': only a batch made by GraphBatch.to_pyg can be read"
+                )
         node_ptr = _offsets([data.num_nodes for data in graphs])
         edge_ptr = _offsets([data.edge_index.shape[1] for data in graphs])
         bond_ptr = _offsets([data.bond_codes.shape[0] for data in graphs])
@@ -156,12 +158,10 @@ class GraphBatch:
             bond_ptr=bond_ptr,
             node_graph=torch.repeat_interleave(node_ptr.diff()),
             rows=torch.cat([data.row for data in graphs]),
-            datasets={
-                name: (names.index(name), len(names) - names[::-1].index(name)) for name in dict.fromkeys(names)
-            },
+            datasets={name: (names.index(name), len(names) - names[::-1].index(name)) for name in dict.fromkeys(names)},
             encodings={
                 key.removeprefix(_PYG_ENCODING): torch.cat([data[key] for data in graphs])
-                for key in graphs[0].keys()
+                for key in graphs[0].keys()  # noqa: SIM118 - a Data iterates over pairs
                 if key.startswith(_PYG_ENCODING)
             },
             coordinates=torch.cat([data.pos for data in graphs]) if "pos" in graphs[0] else None,

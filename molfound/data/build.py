@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from threadpoolctl import threadpool_limits
 
-from molfound.chem.graphs import GraphBlock, featurize
+from molfound.chem.graphs import GraphBlock, featurize_smiles
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.data import label_shards
@@ -113,48 +113,39 @@ class Block:
         ]
 
     @cached_property
-    def parsed(self) -> list[Chem.Mol | Rejection]:
-        """The molecule of each row, or why there is none."""
-        return [parse_aloud(text, self._job.max_heavy_atoms) for text in self.smiles]
-
-    @cached_property
-    def kept(self) -> NDArray[np.int64]:
-        """The positions that have a molecule."""
-        kept = [position for position, parsed in enumerate(self.parsed) if not isinstance(parsed, Rejection)]
-        return np.array(kept, np.int64)
-
-    @cached_property
-    def molecules(self) -> list[Chem.Mol]:
-        """The molecules."""
-        return [parsed for parsed in self.parsed if not isinstance(parsed, Rejection)]
-
-    @cached_property
-    def problems(self) -> Details:
-        """Why the other positions have no molecule."""
-        return {
-            position: (parsed.reason, parsed.detail)
-            for position, parsed in enumerate(self.parsed)
-            if isinstance(parsed, Rejection)
-        }
-
-    @cached_property
-    def graphs(self) -> GraphBlock:
-        """The graphs of the molecules, with codes if this job stores them."""
+    def featurized(self) -> tuple[GraphBlock, NDArray[np.int64], list[tuple[int, Rejection]]]:
+        """The graphs, with codes if this job stores them; the positions they are of; why the others have none."""
         recipes = [family.recipe for family, _ in self._job.shards if family.name == "graphs"]
         atoms, bonds = (
             [vocabulary["name"] for recipe in recipes for vocabulary in recipe[kind]] for kind in ("atoms", "bonds")
         )
-        return featurize(self.molecules, atoms, bonds)
+        return featurize_smiles(self.smiles, atoms, bonds, self._job.max_heavy_atoms)
+
+    @property
+    def graphs(self) -> GraphBlock:
+        """The graphs of the molecules."""
+        return self.featurized[0]
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """The positions that have a molecule."""
+        return self.featurized[1]
+
+    @cached_property
+    def molecules(self) -> list[Chem.Mol]:
+        """The molecules: parsed again, for few families need them and all at once they are much memory."""
+        parsed = (parse_aloud(self.smiles[position], self._job.max_heavy_atoms) for position in self.kept.tolist())
+        return [molecule for molecule in parsed if not isinstance(molecule, Rejection)]
 
 
 def _graphs(family: Family, block: Block) -> Shard:
-    graphs = block.graphs
+    graphs, kept, rejections = block.featurized
+    problems: Details = {position: (rejection.reason, rejection.detail) for position, rejection in rejections}
     begin, end = bond_ends(graphs)
-    smiles = block.columns[family.columns[0]].take(pa.array(block.kept))
     table = pa.table(
         {
-            "row": block.rows[block.kept],
-            "smiles": smiles,
+            "row": block.rows[kept],
+            "smiles": block.columns[family.columns[0]].take(pa.array(kept)),
             "node_codes": list_column(graphs.node_codes, graphs.node_ptr),
             "bond_codes": list_column(graphs.bond_codes, graphs.bond_ptr),
             "bond_begin": list_column(begin, graphs.bond_ptr),
@@ -162,7 +153,7 @@ def _graphs(family: Family, block: Block) -> Shard:
             "atoms": np.diff(graphs.node_ptr).astype(np.int32),
         }
     )
-    return Shard(table, {**ROW, "smiles": "PLAIN"}, block.rejected(block.problems))
+    return Shard(table, {**ROW, "smiles": "PLAIN"}, block.rejected(problems))
 
 
 def _encoding(family: Family, block: Block) -> Shard:

@@ -67,16 +67,12 @@ class GraphCollection:
         self.node_codes = _joined([block.node_codes for block in graphs])
         self.bond_codes = _joined([block.bond_codes for block in graphs])
         self.edges = torch.cat([packed_edges(block) for block in graphs])
-        self.encodings = {
-            name: _joined([part.encodings[name] for part in parts]) for name in parts[0].encodings
-        }
+        self.encodings = {name: _joined([part.encodings[name] for part in parts]) for name in parts[0].encodings}
         self.labels = {
             task: TaskLabels.from_arrays(dataset, datasets[dataset].labels[task])
             for task, dataset in (tasks or {}).items()
         }
-        self.weights = {
-            name: _joined([part.weights]) for name, part in datasets.items() if part.weights is not None
-        }
+        self.weights = {name: _joined([part.weights]) for name, part in datasets.items() if part.weights is not None}
 
     def __len__(self) -> int:
         return self.node_ptr.numel() - 1

@@ -31,12 +31,10 @@ class MixtureDataModule(LightningDataModule):
         self.position = position
         collection = mixture.collection
         self.sampler = MixtureSampler(
-            {
-                name: Pool(mixture.positions("train", name), dataset.share)
-                for name, dataset in config.datasets.items()
-            },
+            {name: Pool(mixture.positions("train", name), dataset.share) for name, dataset in config.datasets.items()},
             self.limits,
-            *(np.diff(ptr.numpy()) for ptr in (collection.node_ptr, collection.edge_ptr)),
+            np.diff(collection.node_ptr.numpy()),
+            np.diff(collection.edge_ptr.numpy()),
             seed,
         )
 

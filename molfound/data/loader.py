@@ -36,7 +36,13 @@ class BatchLoader:
 
 
 def training_batches(
-    collection: GraphCollection, sampler: MixtureSampler, epoch: int, first: int = 0, *, rank: int = 0, processes: int = 1
+    collection: GraphCollection,
+    sampler: MixtureSampler,
+    epoch: int,
+    first: int = 0,
+    *,
+    rank: int = 0,
+    processes: int = 1,
 ) -> BatchLoader:
     """Return the batches of an epoch, from batch number `first` on (where a killed training goes on)."""
     return BatchLoader(collection, sampler.batches(epoch)[first:], rank=rank, processes=processes)

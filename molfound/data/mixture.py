@@ -24,7 +24,9 @@ class MixtureTask(LabelTask, Protocol):
     """What the data room needs to know of a task: its labels, and the dataset that has them."""
 
     @property
-    def dataset(self) -> str: ...
+    def dataset(self) -> str:
+        """The dataset that has the labels."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Mixture:
     def part_names(self) -> list[str]:
         """The names of all parts, in the order train, val, test, others."""
         names = dict.fromkeys(name for parts in self.parts.values() for name in parts)
-        return sorted(names, key=lambda name: ("train", "val", "test").index(name) if name in ("train", "val", "test") else 3)
+        return sorted(
+            names, key=lambda name: ("train", "val", "test").index(name) if name in ("train", "val", "test") else 3
+        )
 
     def positions(self, part: str, dataset: str | None = None) -> Positions:
         """Return the positions of a part, of one dataset or of all; none where a dataset lacks the part."""
@@ -146,4 +150,5 @@ def _places(rows: Positions, wanted: Positions) -> Positions:
     places = np.searchsorted(rows, wanted)
     inside = places < len(rows)
     places, wanted = places[inside], wanted[inside]
-    return places[rows[places] == wanted]
+    found: Positions = places[rows[places] == wanted]
+    return found

@@ -92,7 +92,8 @@ class MixtureSampler:
                 largest = int(counts[pool.positions].max())
                 if limit is not None and largest > limit:
                     raise MolfoundError(
-                        f"dataset '{name}' has a molecule of {largest} {what}, more than data.batch.{what}={limit} allows"
+                        f"dataset '{name}' has a molecule of {largest} {what}, "
+                        f"more than data.batch.{what}={limit} allows"
                     )
         self.pools, self.limits, self.seed = dict(pools), limits, seed
         self._node_counts, self._edge_counts = node_counts, edge_counts
@@ -114,7 +115,8 @@ class MixtureSampler:
         rounds = range(first // size, (last - 1) // size + 1)
         drawn = np.concatenate([permutation(self.seed, name, number, size=size) for number in rounds])
         start = first - rounds.start * size
-        return pool.positions[drawn[start : start + wanted]]
+        stretch: Positions = pool.positions[drawn[start : start + wanted]]
+        return stretch
 
 
 def cut(order: Positions, limits: BatchLimits, node_counts: Positions, edge_counts: Positions) -> list[Positions]:

@@ -115,7 +115,7 @@ def parquet_bytes(table: pa.Table, encodings: Mapping[str, str], metadata: Mappi
         sink,
         row_group_size=ROW_GROUP,
         compression="zstd",
-        compression_level=9,
+        compression_level=3,
         use_dictionary=[leaf for name, leaf in leaves.items() if name not in encodings],
         column_encoding={leaves[name]: encoding for name, encoding in encodings.items()},
         write_statistics=False,

@@ -97,5 +97,7 @@ def _smiles_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
         return wanted
     usual = [name for name in names if name.lower() in USUAL_COLUMNS]
     if not usual:
-        raise MolfoundError(f"{path} has no column named {' or '.join(USUAL_COLUMNS)}; name the SMILES column: --smiles")
+        raise MolfoundError(
+            f"{path} has no column named {' or '.join(USUAL_COLUMNS)}; name the SMILES column: --smiles"
+        )
     return usual[0]

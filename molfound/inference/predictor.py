@@ -19,7 +19,7 @@ from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.model import MolecularModel, ModelSpecification, load_model, load_specification
+from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification
 from molfound.plugins import restore_plugins
 
 FEATURIZED_AT_ONCE = 4096
@@ -118,7 +118,7 @@ class Predictor:
         block, kept, rejections = featurize_smiles(
             smiles, features.atom_features, features.bond_features, features.max_heavy_atoms
         )
-        encodings = {}
+        encodings: dict[str, np.ndarray] = {}
         for name, options in features.encodings.items():
             encodings |= compute_encoding(name, block, options)
         accepted = pa.array([str(smiles[position]) for position in kept])

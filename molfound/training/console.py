@@ -62,7 +62,11 @@ class EpochReporter:
         """Write the line of an epoch: losses, and each task's first metric on the validation part."""
         self.close()
         parts = [f"epoch {epoch}/{self.epochs}"]
-        parts += [f"{name} {figures[key]:.4f}" for name, key in (("train", "train/loss"), ("val", "val/loss")) if key in figures]
+        parts += [
+            f"{name} {figures[key]:.4f}"
+            for name, key in (("train", "train/loss"), ("val", "val/loss"))
+            if key in figures
+        ]
         if scores is not None:
             for task, task_scores in scores.tasks.items():
                 name, value = next(iter(task_scores.mean.items()))

@@ -26,7 +26,7 @@ from molfound.training.run_folder import RunFolder
 def finish(
     experiment: Experiment, mixture: TaskMixture, model: MolecularModel, run: RunFolder, reporter: EpochReporter
 ) -> None:
-    """Write ``scores.json``, ``predictions/``, ``baselines.json`` where baselines are asked for, and ``report.html``."""
+    """Write ``scores.json``, ``predictions/``, ``baselines.json`` if baselines are wanted, and ``report.html``."""
     limits = BatchLimits(experiment.data.batch.size, experiment.data.batch.nodes, experiment.data.batch.edges)
     scores = {}
     for part in mixture.graphs.part_names:

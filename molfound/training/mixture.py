@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from molfound.config.schema import Experiment
 from molfound.data.mixture import Mixture, load_manifests, load_mixture, prepare_datasets, table_columns
 from molfound.data.prepare import PreparationReport
-from molfound.model import MolecularModel
+from molfound.errors import MolfoundError
+from molfound.model import MolecularModel, count_parameters, specify
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.resolve import resolve_tasks
 from molfound.tasks.task import Task
@@ -48,11 +50,32 @@ def load_task_mixture(experiment: Experiment, say: Callable[[str], None]) -> Tas
         say: is told what was prepared.
 
     Raises:
-        MolfoundError: a mistake in the experiment, its tasks or its data.
+        MolfoundError: a mistake in the experiment, its model, its tasks or its data.
     """
     manifests = load_manifests(experiment)
     tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests))
-    return TaskMixture(load_mixture(experiment, manifests, tasks, say), tasks)
+    # A mistake in the model is found now, not after the data are prepared.
+    count_parameters(specify(experiment, tasks))
+    mixture = TaskMixture(load_mixture(experiment, manifests, tasks, say), tasks)
+    for task in tasks.values():
+        check_training_labels(mixture, task, say)
+    return mixture
+
+
+def check_training_labels(mixture: TaskMixture, task: Task, say: Callable[[str], None]) -> None:
+    """Say which labels of a task no training molecule has: what is predicted for them means nothing.
+
+    Raises:
+        MolfoundError: no training molecule has any label of the task.
+    """
+    label, _ = training_labels(mixture, task)
+    counts = np.bincount(label, minlength=len(task.labels))
+    missing = [name for name, count in zip(task.labels, counts, strict=True) if count == 0]
+    if len(missing) == len(task.labels):
+        raise MolfoundError(f"task '{task.name}' has no label in the training part of dataset '{task.dataset}'")
+    if missing:
+        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        say(f"task '{task.name}': {len(missing)} of {len(task.labels)} labels have no training value: {shown}")
 
 
 def prepare_mixture(experiment: Experiment) -> dict[str, PreparationReport]:
@@ -71,9 +94,14 @@ def fit_normalizers(model: MolecularModel, mixture: TaskMixture) -> None:
 
 def fit_normalizer(mixture: TaskMixture, task: Task) -> Normalizer:
     """Return the normalisation of a task: mean and deviation of each label over the training molecules."""
+    return Normalizer.fit(*training_labels(mixture, task), task.labels)
+
+
+def training_labels(mixture: TaskMixture, task: Task) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return every label of the training molecules as pairs: the label's number and its value, ``[V]`` each."""
     labels = mixture.graphs.collection.labels[task.name]
     first = mixture.graphs.collection.ranges[task.dataset][0]
     training = np.zeros(labels.ptr.numel() - 1, bool)
     training[mixture.graphs.positions("train", task.dataset) - first] = True
     used = np.repeat(training, labels.ptr.diff().numpy())
-    return Normalizer.fit(labels.index.numpy()[used] % len(task.labels), labels.values.numpy()[used], task.labels)
+    return labels.index.numpy()[used].astype(np.int64) % len(task.labels), labels.values.numpy()[used]

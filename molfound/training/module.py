@@ -126,8 +126,8 @@ class TrainingModule(LightningModule):
         }
         shown = "; ".join(f"{dataset} rows {', '.join(map(str, some))}, …" for dataset, some in rows.items())
         message = (
-            f"the loss of task {', '.join(broken) or '(sum of all)'} is not finite at epoch {self.progress.epoch}, step "
-            f"{self.progress.step} (batch with {shown})"
+            f"the loss of task {', '.join(broken) or '(sum of all)'} is not finite at epoch {self.progress.epoch}, "
+            f"step {self.progress.step} (batch with {shown})"
         )
         if self.config.nonfinite == "stop":
             raise MolfoundError(

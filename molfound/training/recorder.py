@@ -16,13 +16,12 @@ from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import save_weights
 from molfound.training.checkpoint import save_checkpoint
 from molfound.training.console import EpochReporter
-from molfound.training.evaluation import Scores
 from molfound.training.module import TrainingModule
 from molfound.training.objective import weighted_sum
 from molfound.training.run_folder import MetricsLog, RunFolder
 
 
-class Interrupted(Exception):
+class TrainingInterruptedError(Exception):
     """The user pressed Ctrl-C; a checkpoint of the last complete step has been written."""
 
 
@@ -62,7 +61,7 @@ class RunRecorder(Callback):
         if self.interrupted or (every is not None and module.progress.step % every == 0):
             self._save(trainer, module)
         if self.interrupted:
-            raise Interrupted(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
+            raise TrainingInterruptedError(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record the epoch's figures, keep the best weights, write the checkpoint, stop early where due."""

@@ -50,7 +50,15 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder."""
-        for path in (self.model, self.specification, self.metrics, self.last_checkpoint, self.scores, self.baselines, self.report):
+        for path in (
+            self.model,
+            self.specification,
+            self.metrics,
+            self.last_checkpoint,
+            self.scores,
+            self.baselines,
+            self.report,
+        ):
             path.unlink(missing_ok=True)
         for folder in (self.predictions, self.plugins):
             if folder.is_dir():

@@ -150,7 +150,9 @@ def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
     """
     ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
     free = ("data.root", "data.store", "data.processes", "run.folder", "training.threads")
-    differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free)
+    differing = sorted(
+        key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free
+    )
     if differing:
         raise MolfoundError(
             f"{folder} is a run of another experiment: {', '.join(differing[:5])} differ; resume it without a "
@@ -161,4 +163,8 @@ def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
 def _flat(tree: object, prefix: str = "") -> dict[str, object]:
     if not isinstance(tree, dict) or not tree:
         return {prefix: tree}
-    return {key: value for name, branch in tree.items() for key, value in _flat(branch, f"{prefix}.{name}" if prefix else name).items()}
+    return {
+        key: value
+        for name, branch in tree.items()
+        for key, value in _flat(branch, f"{prefix}.{name}" if prefix else name).items()
+    }

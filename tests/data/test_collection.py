@@ -24,7 +24,9 @@ ATOMS, BONDS = ["atomic_number", "charge", "hydrogens"], ["bond_type", "conjugat
 def arrays(smiles: list[str], labels: dict[str, LabelArrays], weights: np.ndarray | None = None) -> GraphArrays:
     block, kept, rejected = featurize_smiles(smiles, ATOMS, BONDS)
     assert not rejected
-    encodings = compute_encoding("laplacian", block, {"pairs": 3}) | compute_encoding("random_walk", block, {"steps": 4})
+    encodings = compute_encoding("laplacian", block, {"pairs": 3}) | compute_encoding(
+        "random_walk", block, {"steps": 4}
+    )
     return GraphArrays(block, 10 * kept, pa.array(smiles), encodings, labels, weights)
 
 
@@ -44,7 +46,13 @@ def node_labels(smiles: list[str]) -> LabelArrays:
 
 @pytest.fixture(scope="module")
 def collection() -> GraphCollection:
-    graph = LabelArrays("graph", ("a", "b", "c"), np.array([0, 2, 2, 3, 6, 6]), np.array([0, 2, 1, 0, 1, 2], np.int32), np.arange(1, 7, dtype=np.float32))
+    graph = LabelArrays(
+        "graph",
+        ("a", "b", "c"),
+        np.array([0, 2, 2, 3, 6, 6]),
+        np.array([0, 2, 1, 0, 1, 2], np.int32),
+        np.arange(1, 7, dtype=np.float32),
+    )
     return GraphCollection(
         {
             "first": arrays(FIRST, {"task": graph}, np.arange(5, dtype=np.float32)),
@@ -118,7 +126,18 @@ def test_pyg_round_trip(collection: GraphCollection) -> None:
     assert torch.equal(other.batch, batch.node_graph)
     back = GraphBatch.from_pyg(other)
     assert back.datasets == batch.datasets
-    for name in ("node_codes", "bond_codes", "edge_index", "edge_bond", "edge_reverse", "node_ptr", "edge_ptr", "bond_ptr", "node_graph", "rows"):
+    for name in (
+        "node_codes",
+        "bond_codes",
+        "edge_index",
+        "edge_bond",
+        "edge_reverse",
+        "node_ptr",
+        "edge_ptr",
+        "bond_ptr",
+        "node_graph",
+        "rows",
+    ):
         assert torch.equal(getattr(back, name), getattr(batch, name)), name
     assert back.encodings.keys() == batch.encodings.keys()
     assert all(torch.equal(back.encodings[k].nan_to_num(9), v.nan_to_num(9)) for k, v in batch.encodings.items())
@@ -142,5 +161,10 @@ def test_evaluation_meets_every_molecule_once(collection: GraphCollection, proce
     met = []
     for rank in range(processes):
         loader = evaluation_batches(collection, np.array([5, 0, 2, 7]), BatchLimits(3), rank=rank, processes=processes)
-        met += [(name, row) for batch in loader for name, (a, b) in batch.datasets.items() for row in batch.rows[a:b].tolist()]
+        met += [
+            (name, row)
+            for batch in loader
+            for name, (a, b) in batch.datasets.items()
+            for row in batch.rows[a:b].tolist()
+        ]
     assert sorted(met) == [("first", 0), ("first", 20), ("second", 0), ("second", 20)]

@@ -173,7 +173,7 @@ def test_a_full_disk_in_a_process_of_its_own_is_the_same_line(
 def test_a_disk_that_is_really_full(tmp_path: Path, table: Manifest, prepare: Prepare) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True)
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], capture_output=True)
     if mount.returncode:
         pytest.skip("mounting is not allowed here")
     try:

@@ -12,9 +12,7 @@ COUNTS = np.full(1000, 5)
 
 
 def sampler(seed: int = 0, limits: BatchLimits | None = None, **shares: float) -> MixtureSampler:
-    pools = {
-        name: Pool(np.arange(100 * i, 100 * i + 60), share) for i, (name, share) in enumerate(shares.items())
-    }
+    pools = {name: Pool(np.arange(100 * i, 100 * i + 60), share) for i, (name, share) in enumerate(shares.items())}
     return MixtureSampler(pools, limits or BatchLimits(16), COUNTS, 2 * COUNTS, seed)
 
 

@@ -27,7 +27,10 @@ def write_datasets(folder: Path) -> None:
     tpsa = [None if i % 3 == 0 else rdMolDescriptors.CalcTPSA(mol) for i, mol in enumerate(molecules)]
     acid = [float(mol.HasSubstructMatch(Chem.MolFromSmarts("[OX2H1]"))) for mol in molecules]
     weights = np.linspace(0.5, 1.5, len(SMILES))
-    pq.write_table(pa.table({"smiles": SMILES, "logp": logp, "tpsa": tpsa, "acid": acid, "weight": weights}), folder / "props.parquet")
+    pq.write_table(
+        pa.table({"smiles": SMILES, "logp": logp, "tpsa": tpsa, "acid": acid, "weight": weights}),
+        folder / "props.parquet",
+    )
     neighbours = [[float(atom.GetDegree()) for atom in mol.GetAtoms()] for mol in molecules[:30]]
     pq.write_table(pa.table({"smiles": SMILES[:30], "neighbours": neighbours}), folder / "atoms.parquet")
     common = {"title": "t", "licence": "CC0-1.0", "citation": "c", "source": "s", "smiles": "smiles"}
@@ -50,12 +53,19 @@ def write_experiment(folder: Path) -> Path:
             "root": str(folder),
             "store": str(folder / "stores"),
             "processes": 1,
-            "datasets": {"props": {"manifest": str(folder / "props.yaml")}, "atoms": {"manifest": str(folder / "atoms.yaml"), "share": 0.5}},
+            "datasets": {
+                "props": {"manifest": str(folder / "props.yaml")},
+                "atoms": {"manifest": str(folder / "atoms.yaml"), "share": 0.5},
+            },
             "batch": {"size": 10},
         },
         "encodings": {"laplacian": {"pairs": 3}, "random_walk": {"steps": 4}},
         "model": {
-            "inputs": {"width": 8, "dropout": 0.1, "encodings": {"laplacian": {"name": "deepset", "width": 4}, "random_walk": {"name": "mlp", "width": 4}}},
+            "inputs": {
+                "width": 8,
+                "dropout": 0.1,
+                "encodings": {"laplacian": {"name": "deepset", "width": 4}, "random_walk": {"name": "mlp", "width": 4}},
+            },
             "encoder": {"name": "gnn", "layer": "gine", "depth": 2, "width": 8, "dropout": 0.1},
         },
         "tasks": {

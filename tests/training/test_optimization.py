@@ -14,9 +14,13 @@ from molfound.training.optimization import learning_rate_factor, make_optimizer
 @pytest.mark.parametrize("final", [0.0, 0.1])
 def test_schedule_follows_its_formula(name: str, final: float) -> None:
     total, warmup = 200, 50
-    factors = np.array([learning_rate_factor(ScheduleConfig(name=name, warmup=0.25, final=final), s, total) for s in range(total)])
+    factors = np.array(
+        [learning_rate_factor(ScheduleConfig(name=name, warmup=0.25, final=final), s, total) for s in range(total)]
+    )
     progress = (np.arange(warmup, total) - warmup) / (total - warmup)
-    shape = {"constant": np.ones_like(progress), "linear": 1 - progress, "cosine": (1 + np.cos(np.pi * progress)) / 2}[name]
+    shape = {"constant": np.ones_like(progress), "linear": 1 - progress, "cosine": (1 + np.cos(np.pi * progress)) / 2}[
+        name
+    ]
     expected = shape if name == "constant" else final + (1 - final) * shape
     assert np.allclose(factors[:warmup], np.arange(1, warmup + 1) / warmup)
     assert np.allclose(factors[warmup:], expected)

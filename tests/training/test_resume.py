@@ -62,7 +62,9 @@ def test_resumed_training_ends_in_the_same_bits(
     assert_same_run(whole, resume(killed.run_folder))
 
 
-def test_a_training_killed_twice_ends_in_the_same_bits(experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_killed_twice_ends_in_the_same_bits(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = train(experiment(EVERY_STEP, run="whole"))
     killed = experiment(EVERY_STEP, run="killed")
     train_until(killed, 9, monkeypatch)

@@ -84,15 +84,17 @@ def test_row_weights_follow_molecules_and_their_atoms(experiment: MakeExperiment
     assert torch.equal(repeated, weights.repeat_interleave(batch.node_ptr.diff()))
 
 
-
-
 def test_figures_are_recorded_for_every_epoch(experiment: MakeExperiment) -> None:
     done = train(experiment())
     figures = pd.DataFrame([json.loads(line) for line in done.metrics.read_text().splitlines()])
     assert sorted(figures["epoch"].unique()) == [1, 2, 3]
-    losses = figures[(figures["part"] == "val") & (figures["name"] == "loss")].pivot(index="epoch", columns="task", values="value")
+    losses = figures[(figures["part"] == "val") & (figures["name"] == "loss")].pivot(
+        index="epoch", columns="task", values="value"
+    )
     weighted = losses["logp"] + 0.5 * losses["acid"] + losses["neighbours"]
-    total = figures[(figures["part"] == "val") & (figures["name"] == "loss") & figures["task"].isna()].set_index("epoch")["value"]
+    total = figures[(figures["part"] == "val") & (figures["name"] == "loss") & figures["task"].isna()].set_index(
+        "epoch"
+    )["value"]
     assert np.allclose(weighted, total)
 
 
@@ -123,7 +125,11 @@ def test_kept_predictions_are_those_of_the_model(experiment: MakeExperiment) -> 
 
 
 def test_the_best_weights_are_kept(experiment: MakeExperiment) -> None:
-    done = train(experiment("training.epochs=4", "training.optimizer.lr=0.3", "training.average=null", "training.monitor=val/logp/mae"))
+    done = train(
+        experiment(
+            "training.epochs=4", "training.optimizer.lr=0.3", "training.average=null", "training.monitor=val/logp/mae"
+        )
+    )
     figures = [json.loads(line) for line in done.metrics.read_text().splitlines()]
     best = min(f["value"] for f in figures if (f["part"], f["task"], f["name"]) == ("val", "logp", "mae"))
     _, scores = evaluate_run(done.path, "val")
@@ -149,13 +155,24 @@ def test_an_unknown_figure_to_monitor_is_named(experiment: MakeExperiment) -> No
 
 
 def test_a_loss_that_is_not_finite_stops_and_is_named(experiment: MakeExperiment) -> None:
-    with pytest.raises(MolfoundError, match=r"loss of task .* is not finite at epoch \d+, step \d+ \(batch with .* rows \d+"):
+    with pytest.raises(
+        MolfoundError, match=r"loss of task .* is not finite at epoch \d+, step \d+ \(batch with .* rows \d+"
+    ):
         train(experiment("training.optimizer.lr=1e30", "training.clip=null", "training.schedule.warmup=0.0"))
 
 
-def test_a_loss_that_is_not_finite_may_be_skipped(experiment: MakeExperiment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loss_that_is_not_finite_may_be_skipped(
+    experiment: MakeExperiment, capsys: pytest.CaptureFixture[str]
+) -> None:
     done = train(
-        experiment("training.optimizer.lr=1e30", "training.clip=null", "training.schedule.warmup=0.0", "training.nonfinite=skip", "training.average=null", "training.monitor=train/loss")
+        experiment(
+            "training.optimizer.lr=1e30",
+            "training.clip=null",
+            "training.schedule.warmup=0.0",
+            "training.nonfinite=skip",
+            "training.average=null",
+            "training.monitor=train/loss",
+        )
     )
     assert "skipped: the loss of task" in capsys.readouterr().err
     assert done.report.exists()
