@@ -63,10 +63,8 @@ class MolecularModel(nn.Module):
             By task ``[R, L]`` or ``[R, L, classes]``, rows as in ``batch.labels``: normalised units for a regression,
             logits for classes.
         """
-        spans = batch.datasets
-        return self._predictions(
-            batch, {name: spans[task.dataset] for name, task in self.tasks.items() if task.dataset in spans}
-        )
+        datasets = {name: task.dataset for name, task in self.tasks.items() if task.dataset in batch.datasets}
+        return self._predictions(batch, datasets)
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Return the predictions of every task for every graph of the batch, whatever their datasets.
@@ -75,7 +73,7 @@ class MolecularModel(nn.Module):
             By task float32 ``[R, L]`` in original units for a regression, ``[R, L]`` probabilities of class 1 for a
             binary task, ``[R, L, classes]`` probabilities for a multiclass one; R counts graphs, nodes, edges or pairs.
         """
-        raw = self._predictions(batch, dict.fromkeys(self.tasks, (0, batch.num_graphs)))
+        raw = self._predictions(batch, dict.fromkeys(self.tasks))
         return {name: self._finished(name, values.float()) for name, values in raw.items()}
 
     def represent(self, batch: GraphBatch) -> Representations:
@@ -92,16 +90,18 @@ class MolecularModel(nn.Module):
         tasks = ", ".join(f"{name} ({len(task.labels)})" for name, task in self.tasks.items())
         return f"MolecularModel({self.specification.model.encoder.name}, {_count(self):,} parameters, tasks: {tasks})"
 
-    def _predictions(self, batch: GraphBatch, spans: Mapping[str, Span]) -> dict[str, Tensor]:
-        """Return what the heads of the tasks in `spans` give, each on the graphs of its span."""
+    def _predictions(self, batch: GraphBatch, datasets: Mapping[str, str | None]) -> dict[str, Tensor]:
+        """Return what the heads of some tasks give, each on the graphs of one dataset, or of all of them (None)."""
         made = self._encoded(batch)
-        rows: dict[tuple[Level, Span], Tensor] = {}
+        # Not by span: its numbers, used as keys, would have torch.compile compile anew for every batch.
+        rows: dict[tuple[Level, str | None], Tensor] = {}
         predictions = {}
-        for name, span in spans.items():
+        for name, dataset in datasets.items():
             level = self.tasks[name].level
-            if (level, span) not in rows:
-                rows[level, span] = self._rows(level, made, batch, span)
-            predictions[name] = self.heads[name](rows[level, span])
+            if (level, dataset) not in rows:
+                span = (0, batch.num_graphs) if dataset is None else batch.datasets[dataset]
+                rows[level, dataset] = self._rows(level, made, batch, span)
+            predictions[name] = self.heads[name](rows[level, dataset])
         return predictions
 
     def _encoded(self, batch: GraphBatch) -> Representations:
@@ -113,16 +113,15 @@ class MolecularModel(nn.Module):
 
     def _rows(self, level: Level, made: Representations, batch: GraphBatch, span: Span) -> Tensor:
         """Return the representations at a level of the graphs ``first`` to ``last - 1`` of a batch."""
-        values, node_ptr = made.at(level), batch.node_ptr
-        if values is not None:
-            if span == (0, batch.num_graphs):
-                return values
-            pair_ptr = F.pad(node_ptr.diff().square().cumsum(0), (1, 0)) if level == "node_pair" else node_ptr
-            ptr = {"node": node_ptr, "edge": batch.edge_ptr, "node_pair": pair_ptr}.get(level)
-            return values[slice(*span) if ptr is None else _items(ptr, span)]
         first, last = span
+        values, node_ptr = made.at(level), batch.node_ptr
+        if level == "graph" and values is not None:
+            return values[first:last]
+        if values is not None:
+            pair_ptr = F.pad(node_ptr.diff().square().cumsum(0), (1, 0)) if level == "node_pair" else node_ptr
+            return values[_items(batch, {"node": node_ptr, "edge": batch.edge_ptr, "node_pair": pair_ptr}[level], span)]
         if level == "edge":
-            edges = _items(batch.edge_ptr, span)
+            edges = _items(batch, batch.edge_ptr, span)
             bonds = batch.bond_codes.index_select(0, batch.edge_bond[edges])
             read: Tensor = self.readouts["edge"](made.nodes, batch.edge_index[:, edges], bonds)
         else:
@@ -197,9 +196,10 @@ def _readouts(specification: ModelSpecification, encoder: Encoder) -> dict[str, 
     return made
 
 
-def _items(ptr: Tensor, span: Span) -> slice:
-    """Return the nodes, edges or pairs of the graphs of a span."""
-    return slice(int(ptr[span[0]]), int(ptr[span[1]]))
+def _items(batch: GraphBatch, ptr: Tensor, span: Span) -> slice:
+    """Return which nodes, edges or pairs are those of the graphs of a span."""
+    # Reading a pointer makes the processor wait for the GPU.
+    return slice(None) if span == (0, batch.num_graphs) else slice(int(ptr[span[0]]), int(ptr[span[1]]))
 
 
 def _count(module: nn.Module) -> int:

@@ -124,5 +124,7 @@ class MLP(nn.Sequential):
 
 def hidden_parts(width: int, activation_name: Activation, norm_name: Norm, dropout: float) -> list[nn.Module]:
     """Return what follows the linear map of a hidden layer: norm, activation and dropout, those that do something."""
-    parts = [norm(norm_name, width), activation(activation_name), Dropout(dropout)]
-    return [part for part in parts if not isinstance(part, nn.Identity) and not (part is parts[-1] and dropout == 0)]
+    # The map or norm before it does not need its own output again, so that ReLU may write over it.
+    active = nn.ReLU(inplace=True) if activation_name == "relu" else activation(activation_name)
+    parts = [norm(norm_name, width)] if norm_name != "none" else []
+    return [*parts, active, *([Dropout(dropout)] if dropout > 0 else [])]

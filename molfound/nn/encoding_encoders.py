@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from molfound.config.schema import Count, Dropout
 from molfound.data.batch import GraphBatch
@@ -131,8 +134,34 @@ class DeepSet(EncodingEncoder):
         eigenvalues, magnitudes = self.part(batch, "eigenvalues"), self.part(batch, "magnitudes")
         present = ~(magnitudes.isnan() | eigenvalues.isnan())
         # An absent pair is (0, 0, 0) and the third entry carries the bias, so that f is exactly 0 there.
-        pairs = torch.nan_to_num(torch.stack((eigenvalues, magnitudes, present.to(magnitudes.dtype)), dim=2))
-        pairs = pairs * present[:, :, None]
+        pairs = torch.stack((eigenvalues, magnitudes, torch.ones_like(magnitudes)), dim=2)
+        pairs = pairs.masked_fill_(~present[:, :, None], 0.0)
         weight = torch.cat((self.pair.weight, self.pair.bias[:, None]), dim=1)
-        encoded: Tensor = self.out(F.relu(F.linear(pairs, weight)).sum(1))
+        encoded: Tensor = self.out(_sum_of_units(pairs, weight))
         return encoded
+
+
+def _sum_of_units(points: Tensor, weight: Tensor) -> Tensor:
+    """Return the sum over each set's points of ``relu(weight @ point)``: ``[N, k, c]`` and ``[h, c]`` to ``[N, h]``."""
+    if points.device.type == "cpu" and not torch.compiler.is_compiling():
+        result: Tensor = _SumOfUnits.apply(points, weight)  # type: ignore[no-untyped-call]
+        return result
+    return F.relu(F.linear(points, weight)).sum(1)
+
+
+class _SumOfUnits(Function):
+    """The units of all points are the largest tensor of a small model: here they are made and used in place."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, weight: Tensor) -> Tensor:
+        units = (points.flatten(0, 1) @ weight.T).relu_()
+        ctx.save_for_backward(points, units)
+        return units.view(*points.shape[:2], -1).sum(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        points, units = ctx.saved_tensors
+        of_units = gradient.repeat_interleave(points.shape[1], dim=0, output_size=units.shape[0])
+        torch.ops.aten.threshold_backward.grad_input(of_units, units, 0, grad_input=of_units)
+        return None, (points.flatten(0, 1).T @ of_units).T

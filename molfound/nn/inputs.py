@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from molfound.config.component import Component
 from molfound.data.batch import GraphBatch
+from molfound.nn.aggregation import sum_rows
 from molfound.nn.blocks import MLP, hidden_parts
 from molfound.nn.edge_table import EdgeGroups, EdgeTable
 from molfound.nn.encoding_encoders import EncodingEncoder, EncodingPart, encoding_encoders
@@ -91,9 +92,7 @@ class CodeEmbedding(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the embeddings ``[N, width]`` of codes ``[N, F]``."""
-        # A product with one-hot rows is faster, with its gradient, than gathering and summing a row per code.
-        one_hot = self.weight.new_zeros(codes.shape[0], self.weight.shape[0])
-        return one_hot.scatter_(1, codes.long() + self.offsets, 1.0) @ self.weight
+        return sum_rows(self.weight, codes + self.offsets)
 
     def extra_repr(self) -> str:
         """Return what `repr` shows: features, values and width."""

@@ -29,7 +29,7 @@ class GNN(Encoder):
         depth: number of layers.
         width: width of the node representations.
         norm: after each layer: over each row, over the batch, or none.
-        activation: after each layer, and inside layers that have one.
+        activation: after each layer; inside a layer it is the layer's own option.
         dropout: share of the entries left out after each layer in training.
         residual: whether each block adds its input to its output.
 
@@ -51,13 +51,10 @@ class GNN(Encoder):
     ) -> None:
         super().__init__(inputs)
         chosen = Component.of(layer)
-        options = dict(chosen.options)
-        if "activation" in layers.options(chosen.name):
-            options.setdefault("activation", activation)
         widths = [inputs.node_width] + [width] * depth
         self.blocks = nn.ModuleList(
             Block(
-                layers.build(chosen.name, before, width, inputs.edge_width, **options),
+                layers.build(chosen.name, before, width, inputs.edge_width, **chosen.options),
                 nn.Sequential(*hidden_parts(width, activation, norm, dropout)),
                 residual and before == width,
             )

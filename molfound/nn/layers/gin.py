@@ -41,5 +41,5 @@ class GIN(Layer):
 
     def forward(self, nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
         """Return new node features ``[N, width_out]`` from ``[N, width_in]``."""
-        updated: Tensor = self.mlp((1 + self.epsilon) * nodes + sum_neighbours(nodes, adjacency))
+        updated: Tensor = self.mlp(torch.addcmul(sum_neighbours(nodes, adjacency), nodes, 1 + self.epsilon))
         return updated

@@ -43,5 +43,5 @@ class GINE(Layer):
     def forward(self, nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
         """Return new node features ``[N, width_out]`` from ``[N, width_in]`` and edge features ``[E, edge_width]``."""
         messages = sum_relu_messages(nodes, edges.map(self.edge), adjacency)
-        updated: Tensor = self.mlp((1 + self.epsilon) * nodes + messages)
+        updated: Tensor = self.mlp(torch.addcmul(messages, nodes, 1 + self.epsilon))
         return updated

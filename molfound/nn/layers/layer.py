@@ -11,8 +11,7 @@ class Layer(nn.Module):
     """One step of message passing.
 
     A subclass takes the three widths, declares its options keyword-only and implements `forward`. Norm, activation and
-    dropout after the step and the residual around it are the encoder's; an option `activation` that a layer declares
-    is given the encoder's.
+    dropout after the step and the residual around it are the encoder's.
 
     Args:
         width_in: width of the nodes that come in.
