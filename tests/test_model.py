@@ -1,6 +1,7 @@
 """The assembled model: what its heads see, what it predicts, and that its files bring it back."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,23 @@ def test_predict_covers_every_graph_and_forward_those_of_its_dataset(
 
 def test_a_task_whose_dataset_is_not_in_the_batch_is_left_out(model: MolecularModel, graphs: list[Graph]) -> None:
     assert list(model(collate(graphs, {"one": (0, 5)}))) == ["energy", "orders"]
+
+
+def test_the_make_up_of_a_mixtures_batch_does_not_compile_the_model_anew(graphs: list[Graph]) -> None:
+    torch._dynamo.reset()
+    compilations: list[object] = []
+
+    def backend(module: torch.fx.GraphModule, _: object) -> Callable[..., Any]:
+        compilations.append(module)
+        return module.forward
+
+    tasks = {name: task for name, task in all_tasks().items() if task.level == "graph"}
+    model = MolecularModel(specify(experiment(), tasks)).eval()
+    compiled = torch.compile(model, backend=backend, dynamic=True, fullgraph=True)
+    for split in (6, 7, 8):
+        batch = collate(graphs * 3, {"one": (0, split), "two": (split, 15)})
+        torch.testing.assert_close(compiled(batch), model(batch), atol=1e-5, rtol=1e-5)
+    assert len(compilations) == 1
 
 
 def test_represent_gives_every_level_of_the_tasks(

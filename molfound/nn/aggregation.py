@@ -29,24 +29,22 @@ class Adjacency:
         source: int64 ``[E]``, the node that each edge leaves.
         target: int64 ``[E]``, the node that each edge enters, ascending.
         reverse: int64 ``[E]``, the edge of the same bond in the other direction.
-        num_nodes: N.
+        degrees: int64 ``[N]``, the number of neighbours of each node.
     """
 
     source: Tensor
     target: Tensor
     reverse: Tensor
-    num_nodes: int
+    degrees: Tensor
 
     @classmethod
     def of(cls, batch: GraphBatch) -> Self:
         """Return the adjacency of a batch."""
-        return cls(batch.edge_index[0], batch.edge_index[1], batch.edge_reverse, batch.num_nodes)
+        source, target = batch.edge_index
+        degrees = torch.zeros_like(batch.node_graph).scatter_add_(0, target, torch.ones_like(target))
+        return cls(source, target, batch.edge_reverse, degrees)
 
-    @cached_property
-    def degrees(self) -> Tensor:
-        """Number of neighbours of each node, int64 ``[N]``."""
-        zeros = torch.zeros(self.num_nodes, dtype=torch.int64, device=self.target.device)
-        return zeros.scatter_add_(0, self.target, torch.ones_like(self.target))
+    # What follows is for the packed sums only: torch.compile cannot see through a cached property.
 
     @cached_property
     def ptr(self) -> Tensor:
@@ -69,12 +67,14 @@ def sum_neighbours(nodes: Tensor, adjacency: Adjacency) -> Tensor:
     if _packed(nodes):
         result: Tensor = _SumNeighbours.apply(nodes, adjacency)  # type: ignore[no-untyped-call]
         return result
-    return _sum_by_index(nodes.index_select(0, adjacency.source), adjacency.target, adjacency.num_nodes)
+    return _sum_by_index(nodes.index_select(0, adjacency.source), adjacency.target, adjacency.degrees.shape[0])
 
 
 def sum_edges(edges: Tensor, adjacency: Adjacency) -> Tensor:
     """Return for each node the sum over the edges that enter it: ``[E, d]`` to ``[N, d]``."""
-    return segment_sum(edges, adjacency.target, adjacency.ptr)
+    if _packed(edges):
+        return segment_sum(edges, adjacency.target, adjacency.ptr)
+    return _sum_by_index(edges, adjacency.target, adjacency.degrees.shape[0])
 
 
 def sum_relu_messages(nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
@@ -83,7 +83,7 @@ def sum_relu_messages(nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> 
         result: Tensor = _SumReluMessages.apply(nodes, edges.rows, edges.groups, adjacency)  # type: ignore[no-untyped-call]
         return result
     messages = F.relu(nodes.index_select(0, adjacency.source) + edges.expand())
-    return _sum_by_index(messages, adjacency.target, adjacency.num_nodes)
+    return _sum_by_index(messages, adjacency.target, adjacency.degrees.shape[0])
 
 
 def segment_sum(values: Tensor, index: Tensor, ptr: Tensor) -> Tensor:

@@ -144,7 +144,8 @@ class DeepSet(EncodingEncoder):
 def _sum_of_units(points: Tensor, weight: Tensor) -> Tensor:
     """Return the sum over each set's points of ``relu(weight @ point)``: ``[N, k, c]`` and ``[h, c]`` to ``[N, h]``."""
     if points.device.type == "cpu" and not torch.compiler.is_compiling():
-        result: Tensor = _SumOfUnits.apply(points, weight)  # type: ignore[no-untyped-call]
+        with torch.autocast("cpu", enabled=False):
+            result: Tensor = _SumOfUnits.apply(points, weight)  # type: ignore[no-untyped-call]
         return result
     return F.relu(F.linear(points, weight)).sum(1)
 

@@ -1,5 +1,6 @@
 """Every registered encoder with every registered layer: what a molecule yields is its own."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,31 @@ def test_atoms_without_bonds_train(encoder: Encoder) -> None:
     for count in (1, 4):
         encoder.train()(collate([random_graph(rng, 1) for _ in range(count)])).nodes.sum().backward()
         assert all(p.grad is None or p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def test_half_precision_trains_and_stays_near_single(encoder: Encoder, batch: GraphBatch) -> None:
+    single = encoder.eval()(batch).nodes
+    with torch.autocast("cpu", torch.bfloat16):
+        half = encoder(batch).nodes
+    half.float().sum().backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in encoder.parameters())
+    assert (half.float() - single).norm() < 0.05 * single.norm()
+
+
+def test_compiled_for_any_batch_it_gives_the_same(encoder: Encoder, graphs: list[Graph]) -> None:
+    torch._dynamo.reset()
+    compilations: list[object] = []
+
+    def backend(module: torch.fx.GraphModule, _: object) -> Callable[..., Any]:
+        compilations.append(module)
+        return module.forward
+
+    encoder.eval()
+    compiled = torch.compile(encoder, backend=backend, dynamic=True, fullgraph=True)
+    # Seven graphs first: a number that is none of the widths, which torch would take for the same unknown.
+    for some in (graphs + graphs[:1], graphs[:4], graphs[1:]):
+        torch.testing.assert_close(compiled(collate(some)).nodes, encoder(collate(some)).nodes, atol=1e-5, rtol=1e-5)
+    assert len(compilations) == 1
 
 
 def test_the_loss_of_a_fixed_batch_goes_down(encoder: Encoder, batch: GraphBatch) -> None:
