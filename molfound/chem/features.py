@@ -119,38 +119,31 @@ def degree(block: MoleculeBlock) -> npt.NDArray[Any]:
 @atom_feature(Vocabulary("charge", tuple(range(-4, 5))))
 def charge(block: MoleculeBlock) -> npt.NDArray[Any]:
     """Formal charge, in elementary charges."""
-    return block.atoms(Chem.Atom.GetFormalCharge)
+    return block.atoms_where(block.matches(_UNUSUAL_ATOM), Chem.Atom.GetFormalCharge)
 
 
 @atom_feature(Vocabulary("radicals", tuple(range(5))))
 def radicals(block: MoleculeBlock) -> npt.NDArray[Any]:
     """Number of unpaired electrons."""
-    return block.atoms(Chem.Atom.GetNumRadicalElectrons)
+    return block.atoms_where(block.matches(_UNUSUAL_ATOM), Chem.Atom.GetNumRadicalElectrons)
 
 
 @atom_feature(Vocabulary("aromatic", _FLAG))
 def aromatic(block: MoleculeBlock) -> npt.NDArray[Any]:
-    """Whether the atom is part of an aromatic system in RDKit's model."""
-    return block.atoms(Chem.Atom.GetIsAromatic)
+    """Whether the atom is part of an aromatic system in RDKit's model, that is an end of an aromatic bond."""
+    return _ends(block, bond_type(block) == int(Chem.BondType.AROMATIC))
 
 
 @atom_feature(Vocabulary("in_ring", _FLAG))
 def in_ring(block: MoleculeBlock) -> npt.NDArray[Any]:
     """Whether the atom is part of a ring, that is an end of a ring bond."""
-    ring_bonds = bond_in_ring(block) != 0
-    inside = np.zeros(block.atom_count, dtype=bool)
-    inside[block.begin[ring_bonds]] = True
-    inside[block.end[ring_bonds]] = True
-    return inside
+    return _ends(block, bond_in_ring(block) != 0)
 
 
 @atom_feature(Vocabulary("chirality", ("none", "R", "S"), numbers=(0, 1, 2)))
 def chirality(block: MoleculeBlock) -> npt.NDArray[Any]:
     """CIP label of a tetrahedral centre; "other": a centre without a label, or of another geometry."""
-    values = np.zeros(block.atom_count, dtype=np.int64)
-    centres = block.atoms_matching(_CHIRAL_CENTRE)
-    values[centres] = [_cip_number(atom) for atom in block.some_atoms(centres)]
-    return values
+    return block.atoms_where(block.matches(_UNUSUAL_ATOM), _cip_number)
 
 
 @atom_feature(
@@ -184,13 +177,10 @@ def stereo(block: MoleculeBlock) -> npt.NDArray[Any]:
     """CIP label of a double bond; a double bond without a label, and an atropisomer's single bond, are "other"."""
     # RDKit gives stereochemistry to double bonds, and to single bonds between two atoms with further neighbours. It is
     # slow to ask all, so single bonds are asked only where both ends are sp2, as an atropisomer's axis must be.
-    values = np.zeros(block.bond_count, dtype=np.int64)
     planar = hybridization(block) == int(Chem.HybridizationType.SP2)
     types = bond_type(block)
     axis = (types == int(Chem.BondType.SINGLE)) & planar[block.begin] & planar[block.end]
-    asked = np.flatnonzero(axis | (types == int(Chem.BondType.DOUBLE)))
-    values[asked] = [int(bond.GetStereo()) for bond in block.some_bonds(asked)]
-    return values
+    return block.bonds_where(axis | (types == int(Chem.BondType.DOUBLE)), Chem.Bond.GetStereo)
 
 
 @bond_feature(Vocabulary("conjugated", _FLAG))
@@ -219,18 +209,33 @@ def _periods_and_groups() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 _PERIODS, _GROUPS = _periods_and_groups()
 
 
-def _chiral_centre_query() -> Chem.Mol:
+def _ends(block: MoleculeBlock, bonds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which atoms are an end of any of the chosen bonds: cheaper than asking the atoms once more."""
+    ends = np.zeros(block.atom_count, dtype=bool)
+    ends[block.begin[bonds]] = True
+    ends[block.end[bonds]] = True
+    return ends
+
+
+def _unusual_atom() -> Chem.Mol:
+    """Return a query for what most atoms are not: charged, radical, or a stereocentre; one query serves all three."""
+    atom = rdqueries.HasChiralTagQueryAtom()
+    atom.ExpandQuery(rdqueries.FormalChargeEqualsQueryAtom(0, negate=True), Chem.COMPOSITE_OR)
+    atom.ExpandQuery(rdqueries.NumRadicalElectronsEqualsQueryAtom(0, negate=True), Chem.COMPOSITE_OR)
     query = Chem.RWMol(Chem.MolFromSmarts("*"))
-    query.ReplaceAtom(0, rdqueries.HasChiralTagQueryAtom())
+    query.ReplaceAtom(0, atom)
     return query.GetMol()
 
 
-_CHIRAL_CENTRE = _chiral_centre_query()
+_UNUSUAL_ATOM = _unusual_atom()
 _TETRAHEDRAL = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
 
 
 def _cip_number(atom: Chem.Atom) -> int:
-    """Return 1 for R, 2 for S, 3 for a stereocentre that has no such label."""
-    if atom.GetChiralTag() not in _TETRAHEDRAL or not atom.HasProp("_CIPCode"):
+    """Return 0 for no stereocentre, 1 for R, 2 for S, 3 for a stereocentre that has no such label."""
+    tag = atom.GetChiralTag()
+    if tag == Chem.ChiralType.CHI_UNSPECIFIED:
+        return 0
+    if tag not in _TETRAHEDRAL or not atom.HasProp("_CIPCode"):
         return 3
     return {"R": 1, "S": 2}.get(atom.GetProp("_CIPCode"), 3)

@@ -35,6 +35,7 @@ class MoleculeBlock:
         self._atom_counts = list(map(Chem.Mol.GetNumAtoms, molecules))
         self._bond_counts = list(map(Chem.Mol.GetNumBonds, molecules))
         self._cache: dict[tuple[Any, ...], Integers] = {}
+        self._matches: dict[Chem.Mol, Integers] = {}
 
     def atoms(self, getter: Callable[..., Any], *arguments: Any) -> Integers:
         """Return ``getter(atom, *arguments)``, an integer, boolean or enumeration member, of each atom, [N]."""
@@ -60,21 +61,30 @@ class MoleculeBlock:
         """Return ``getter(bond)``, the member of an enumeration, of each bond, [B]; see `atom_members`."""
         return self._members(self._bonds, getter, likely)
 
-    def some_atoms(self, positions: Iterable[int]) -> list[Chem.Atom]:
-        """Return the atoms at `positions` of the block: for what few atoms have and is slow to ask all of them."""
-        return [self._atoms[position] for position in positions]
+    def atoms_where(self, chosen: npt.NDArray[Any], getter: Callable[[Chem.Atom], Any]) -> Integers:
+        """Return ``getter(atom)`` of the chosen atoms and 0 for the others, [N]: for what few atoms have.
 
-    def some_bonds(self, positions: Iterable[int]) -> list[Chem.Bond]:
-        """Return the bonds at `positions` of the block."""
-        return [self._bonds[position] for position in positions]
+        Args:
+            chosen: positions in the block, or one boolean per atom.
+            getter: of an integer, boolean or enumeration member.
+        """
+        return _sparse(self._atoms, chosen, getter)
 
-    def atoms_matching(self, query: Chem.Mol) -> Integers:
-        """Return the positions in the block of the atoms that a query of one atom matches, ascending."""
-        matches = [molecule.GetSubstructMatches(query, _ALL_MATCHES) for molecule in self.molecules]
-        found = [
-            first + match[0] for first, of_one in zip(self.node_ptr.tolist(), matches, strict=False) for match in of_one
-        ]
-        return np.array(found, dtype=np.int64)
+    def bonds_where(self, chosen: npt.NDArray[Any], getter: Callable[[Chem.Bond], Any]) -> Integers:
+        """Return ``getter(bond)`` of the chosen bonds and 0 for the others, [B]; see `atoms_where`."""
+        return _sparse(self._bonds, chosen, getter)
+
+    def matches(self, query: Chem.Mol) -> Integers:
+        """Return the positions in the block of the atoms that a query of one atom matches, ascending.
+
+        For few matches this takes less time than one getter for all atoms.
+        """
+        if query not in self._matches:
+            found = [molecule.GetSubstructMatches(query, _ALL_MATCHES) for molecule in self.molecules]
+            counts = list(map(len, found))
+            local = np.array(list(chain.from_iterable(found)), dtype=np.int64).reshape(-1)
+            self._matches[query] = local + np.repeat(self.node_ptr[:-1], counts)
+        return self._matches[query]
 
     @property
     def atom_count(self) -> int:
@@ -143,6 +153,13 @@ class MoleculeBlock:
 _ALL_MATCHES: Any = Chem.SubstructMatchParameters()
 _ALL_MATCHES.uniquify = False
 _ALL_MATCHES.maxMatches = 2**31 - 1
+
+
+def _sparse(objects: list[Any], chosen: npt.NDArray[Any], getter: Callable[[Any], Any]) -> Integers:
+    values = np.zeros(len(objects), dtype=np.int64)
+    positions = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    values[positions] = _array(map(getter, map(objects.__getitem__, positions.tolist())))
+    return values
 
 
 def _array(values: Iterable[Any]) -> Integers:

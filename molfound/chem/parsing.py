@@ -62,7 +62,7 @@ def parse_aloud(smiles: object, max_heavy_atoms: int) -> Chem.Mol | Rejection:
     if not text.isascii():
         # No SMILES holds such characters, a name behind it may; RDKit cannot take those that UTF-8 does not encode.
         text = text.encode("ascii", "replace").decode()
-    molecule = Chem.MolFromSmiles(text)
+    molecule = _read(text)
     if molecule is None:
         return Rejection("invalid_smiles", _chemistry_problem(text))
     atoms = molecule.GetNumAtoms()
@@ -105,9 +105,14 @@ def silenced_rdkit() -> Iterator[None]:
                 _silence = None
 
 
+def _read(smiles: str, sanitize: bool = True) -> Chem.Mol | None:
+    # RDKit's annotations leave out that it returns None for what it cannot read.
+    return Chem.MolFromSmiles(smiles, sanitize=sanitize)
+
+
 def _chemistry_problem(smiles: str) -> str:
     """Return RDKit's complaint about a SMILES that it refuses; parsing it once more is paid by bad molecules only."""
-    molecule = Chem.MolFromSmiles(smiles, sanitize=False)
+    molecule = _read(smiles, sanitize=False)
     if molecule is None:
         return "not in the grammar of SMILES"
     problems = Chem.DetectChemistryProblems(molecule)
