@@ -22,7 +22,7 @@ from molfound.data.families import Family
 from molfound.data.item_order import item_order
 from molfound.data.label_shards import Details, graph_labels, item_labels, labels_table
 from molfound.data.ragged import list_column
-from molfound.data.shards import FileRecord, parquet_bytes, record_of, write_atomically
+from molfound.data.shards import FileRecord, checksum, parquet_bytes, record_of, write_atomically
 from molfound.encodings import compute_encoding
 
 ROW = {"row": "DELTA_BINARY_PACKED"}
@@ -53,6 +53,11 @@ class ShardRecord:
     rows: int
     rejected: int
 
+    @property
+    def stem(self) -> str:
+        """The file's name without its checksum: what it was made from."""
+        return self.file.name.rpartition("-")[0]
+
 
 @dataclass(frozen=True)
 class Job:
@@ -64,7 +69,7 @@ class Job:
         smiles: column of the SMILES.
         max_heavy_atoms: the largest accepted molecule.
         block: the columns that the shards need, as an Arrow stream.
-        shards: each shard's family and name.
+        shards: each shard's family, and its name up to the checksum.
     """
 
     folder: Path
@@ -93,7 +98,7 @@ def build_shards(job: Job) -> list[ShardRecord]:
     # One thread, so that linear algebra gives the same bits whatever the number of cores, and processes do not compete.
     with threadpool_limits(1), silenced_rdkit():
         block = Block(pa.ipc.open_stream(job.block).read_all(), job)
-        return [_write(job.folder, name, family, block) for family, name in job.shards]
+        return [_write(job.folder, stem, family, block) for family, stem in job.shards]
 
 
 class Block:
@@ -217,10 +222,16 @@ BUILDERS: dict[str, Callable[[Family, Block], Shard]] = {
 }
 
 
-def _write(folder: Path, name: str, family: Family, block: Block) -> ShardRecord:
+def shard_name(stem: str, content: bytes | memoryview) -> str:
+    """Return the name of a shard: it ends with its checksum, so that a shard without a record can be trusted."""
+    return f"{stem}-{checksum(content)}.parquet"
+
+
+def _write(folder: Path, stem: str, family: Family, block: Block) -> ShardRecord:
     shard = BUILDERS[family.name.partition("/")[0]](family, block)
     rejected = json.dumps([list(asdict(row).values()) for row in shard.rejected], ensure_ascii=False)
     content = parquet_bytes(shard.table, shard.encodings, {REJECTED: rejected})
+    name = shard_name(stem, content)
     write_atomically(folder / name, content)
     return ShardRecord(record_of(name, content), shard.table.num_rows, len(shard.rejected))
 

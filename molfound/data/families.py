@@ -64,15 +64,15 @@ class Family:
         """The family's folder within the store."""
         return f"{self.name}-{self.key}"
 
-    def shard_name(self, number: int, digests: Mapping[str, str]) -> str:
-        """Return the path within the store of the shard of block `number`.
+    def shard_stem(self, number: int, digests: Mapping[str, str]) -> str:
+        """Return the path within the store of the shard of block `number`, up to the checksum that ends its name.
 
         Args:
             number: of the block.
             digests: `column_digest` of each column of the block.
         """
         key = _hash([self.key, number, [digests[column] for column in self.columns]])
-        return f"{self.folder}/{number:05d}-{key}.parquet"
+        return f"{self.folder}/{number:05d}-{key}"
 
 
 def requested_families(

@@ -45,8 +45,8 @@ class Index:
     families: Mapping[str, StoredFamily]
 
     def records(self) -> dict[str, ShardRecord]:
-        """Return the record of every shard, by its path within the store."""
-        return {shard.file.name: shard for stored in self.families.values() for shard in stored.shards}
+        """Return the record of every shard, by its stem."""
+        return {shard.stem: shard for stored in self.families.values() for shard in stored.shards}
 
     def write(self, folder: Path) -> None:
         """Write the index into the store's folder, atomically."""

@@ -13,23 +13,15 @@ from filelock import FileLock, Timeout
 
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data import embedded  # noqa: F401 (registers its generator)
-from molfound.data.build import Job, RejectedRow, ShardRecord, read_rejected
+from molfound.data.build import Job, RejectedRow, ShardRecord
 from molfound.data.cells import holds_lists, holds_numbers
 from molfound.data.families import Family, LabelTask, column_digest, requested_families
 from molfound.data.generators import generated_table
 from molfound.data.index import INDEX, Index, StoredFamily, UnreadableIndexError
 from molfound.data.manifest import Manifest, locate_files
+from molfound.data.present import present_shards, remove_others, whole_shard
 from molfound.data.progress import MoleculeProgress
-from molfound.data.shards import (
-    DamagedFileError,
-    parquet_bytes,
-    read_checked,
-    read_parquet,
-    record_of,
-    remove_partials,
-    write_atomically,
-    writing_to,
-)
+from molfound.data.shards import parquet_bytes, remove_partials, write_atomically, writing_to
 from molfound.data.store import GraphStore
 from molfound.data.tables import Table, expand_columns
 from molfound.data.workers import ShardBuilders, available_cores
@@ -37,7 +29,6 @@ from molfound.errors import MolfoundError
 
 LOCK = ".lock"
 REJECTED_FILE = "rejected.parquet"
-SHARD_FOLDERS = ("graphs-*", "encodings/*", "labels/*", "weights-*", "scaffolds-*")
 
 
 @dataclass(frozen=True)
@@ -155,7 +146,8 @@ class _Preparation:
         self.others = [
             family for family in earlier if family.folder not in wanted and set(family.columns) <= set(table.columns)
         ]
-        self.names: dict[str, list[str]] = {family.folder: [] for family in (*families, *self.others)}
+        self.present = {path.relative_to(folder).as_posix().rpartition("-")[0]: path for path in present_shards(folder)}
+        self.stems: dict[str, list[str]] = {family.folder: [] for family in (*families, *self.others)}
         self.finished: dict[str, ShardRecord] = {}
         self.built = 0
 
@@ -181,18 +173,19 @@ class _Preparation:
 
     def _missing_shards(self, block: pa.Table, say: Callable[[str], None]) -> list[tuple[Family, str]]:
         """Return the shards to build for the next block, and take those that are there."""
-        number = len(self.names[self.families[0].folder])
+        number = len(self.stems[self.families[0].folder])
         digests = {name: column_digest(block[name].chunk(0)) for name in block.column_names}
         for family in (*self.families, *self.others):
-            self.names[family.folder].append(family.shard_name(number, digests))
+            self.stems[family.folder].append(family.shard_stem(number, digests))
         missing = []
         for family in self.families:
-            name = self.names[family.folder][-1]
-            record = _found_shard(self.folder, name, self.records.get(name), say)
+            stem = self.stems[family.folder][-1]
+            path = self.present.get(stem)
+            record = None if path is None else whole_shard(self.folder, path, self.records.get(stem), say)
             if record is None:
-                missing.append((family, name))
+                missing.append((family, stem))
             else:
-                self.finished[name] = record
+                self.finished[stem] = record
         return missing
 
     def _job(self, first_row: int, block: pa.Table, shards: list[tuple[Family, str]]) -> Job:
@@ -204,7 +197,7 @@ class _Preparation:
         return Job(self.folder, first_row, self.manifest.smiles, self.data.max_heavy_atoms, content, shards)
 
     def _take(self, bar: MoleculeProgress, molecules: int, records: list[ShardRecord]) -> None:
-        self.finished |= {record.file.name: record for record in records}
+        self.finished |= {record.stem: record for record in records}
         self.built += len(records)
         bar.advance(molecules, computed=True)
 
@@ -225,15 +218,17 @@ class _Preparation:
         kept = {
             family.folder: self._stored(family, self.records)
             for family in self.others
-            if all(name in self.records and (self.folder / name).is_file() for name in self.names[family.folder])
+            if all(stem in self.records and stem in self.present for stem in self.stems[family.folder])
         }
         replace(index, families=families | kept).write(self.folder)
-        _remove_unlisted(self.folder, {name for folder in families | kept for name in self.names[folder]})
+        remove_others(
+            self.folder, {shard.file.name for stored in (families | kept).values() for shard in stored.shards}
+        )
         built, reused = self.built, len(self.finished) - self.built
         return PreparationReport(self.manifest.name, self.folder, self.families, rows, reasons, built, reused)
 
     def _stored(self, family: Family, records: Mapping[str, ShardRecord]) -> StoredFamily:
-        return StoredFamily(family, tuple(records[name] for name in self.names[family.folder]))
+        return StoredFamily(family, tuple(records[stem] for stem in self.stems[family.folder]))
 
     def _say(self, line: str) -> None:
         MoleculeProgress("", 0, self.progress).say(line)
@@ -293,33 +288,6 @@ def _previous_index(folder: Path, say: Callable[[str], None]) -> Index | None:
     except UnreadableIndexError as error:
         say(f"{str(error).partition(';')[0]}: it is prepared anew")
         return None
-
-
-def _found_shard(folder: Path, name: str, record: ShardRecord | None, say: Callable[[str], None]) -> ShardRecord | None:
-    """Return the record of a shard that is there and whole; say so if one is there and is not."""
-    path = folder / name
-    if not path.is_file():
-        return None
-    try:
-        if record is not None:
-            read_checked(folder, record.file)
-            return record
-        content = path.read_bytes()
-        table = read_parquet(content, path)
-        return ShardRecord(record_of(name, content), table.num_rows, len(read_rejected(table.schema)))
-    except DamagedFileError:
-        say(f"{path} is damaged: it is built again")
-        return None
-
-
-def _remove_unlisted(folder: Path, listed: set[str]) -> None:
-    """Remove the shards that no family lists any more."""
-    for family in (found for pattern in SHARD_FOLDERS for found in folder.glob(pattern) if found.is_dir()):
-        for path in family.glob("*.parquet"):
-            if path.relative_to(folder).as_posix() not in listed:
-                path.unlink()
-        if not any(family.iterdir()):
-            family.rmdir()
 
 
 def _listed(reasons: Mapping[str, int]) -> str:

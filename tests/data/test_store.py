@@ -103,23 +103,36 @@ def test_a_cut_shard_is_named_and_rebuilt(small: Manifest, prepare: Prepare, num
     assert contents(report.folder) == before
 
 
-@pytest.mark.parametrize("indexed", [True, False])
-def test_a_changed_bit_is_named_and_the_shard_rebuilt(
-    small: Manifest, prepare: Prepare, indexed: bool, capfd: pytest.CaptureFixture[str]
-) -> None:
+def change_a_bit(shard: Path, place: float) -> None:
+    content = bytearray(shard.read_bytes())
+    content[int(len(content) * place)] ^= 4
+    shard.write_bytes(content)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.2, 0.5, 0.8, 0.999])
+def test_a_changed_bit_is_named_and_the_shard_rebuilt(small: Manifest, prepare: Prepare, place: float) -> None:
     report = prepare(small)
     before = contents(report.folder)
     shard = next(path for path in shards(report.folder) if "random_walk" in str(path))
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 5] ^= 4
-    shard.write_bytes(content)
+    change_a_bit(shard, place)
     store = GraphStore.open(report.folder)
     with pytest.raises(MolfoundError, match=f"{shard.name} is damaged"):
         store.load()
     assert len(store.load(encodings=["laplacian"]))
-    if not indexed:
-        (report.folder / "store.json").unlink()
     assert prepare(small).built == 1
+    assert contents(report.folder) == before
+
+
+@pytest.mark.parametrize("place", [0.0, 0.2, 0.5, 0.8, 0.999])
+def test_a_changed_bit_is_seen_also_before_the_index_is_written(
+    small: Manifest, prepare: Prepare, place: float
+) -> None:
+    report = prepare(small)
+    before = contents(report.folder)
+    (report.folder / "store.json").unlink()
+    for shard in shards(report.folder)[:3]:
+        change_a_bit(shard, place)
+    assert prepare(small).built == 3
     assert contents(report.folder) == before
 
 
