@@ -55,7 +55,7 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """Return the optimiser; the learning rate is set at every step from the step's number."""
-        optimizer = make_optimizer(self.model.parameters(), self.config.optimizer)
+        optimizer = make_optimizer(self.model.parameters(), self.config.optimizer, fused=self.config.precision == "32")
         if self._restored is not None:
             optimizer.load_state_dict(self._restored["optimizer"])
         return optimizer

@@ -9,8 +9,15 @@ from torch import nn
 from molfound.config.schema import OptimizerConfig, ScheduleConfig
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig) -> torch.optim.AdamW:
+def make_optimizer(
+    parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool = True
+) -> torch.optim.AdamW:
     """Return AdamW over the parameters; matrices decay, vectors (biases, norms) do not.
+
+    Args:
+        parameters: those that do not require a gradient are left out.
+        config: rates and decays.
+        fused: take the step in one kernel; Lightning cannot clip gradients of such an optimiser in mixed precision.
 
     Example:
         >>> optimizer = make_optimizer(nn.Linear(2, 3).parameters(), OptimizerConfig(weight_decay=0.1))
@@ -22,7 +29,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig) 
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=True)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=fused)
 
 
 def learning_rate_factor(schedule: ScheduleConfig, step: int, total_steps: int) -> float:
