@@ -1,0 +1,82 @@
+import threading
+
+import pytest
+from rdkit import Chem
+
+from molfound.chem.parsing import REASONS, Rejection, parse, silenced_rdkit
+
+BAD = [
+    (None, "empty_smiles"),
+    (float("nan"), "empty_smiles"),
+    (7, "empty_smiles"),
+    ("", "empty_smiles"),
+    (" \t\n", "empty_smiles"),
+    ("restricted", "restricted"),
+    (" Restricted ", "restricted"),
+    ("CC\0O", "nul_character"),
+    ("\0", "nul_character"),
+    ("C1CC", "invalid_smiles"),
+    ("c1cccc1", "invalid_smiles"),
+    ("C(C)(C)(C)(C)C", "invalid_smiles"),
+    ("not a molecule", "invalid_smiles"),
+    ("C\u00e9", "invalid_smiles"),
+    ("\ud800", "invalid_smiles"),
+    ("C |bogus", "invalid_smiles"),
+    ("C" * 11, "too_many_atoms"),
+    ("*" * 11, "too_many_atoms"),
+]
+
+
+@pytest.mark.parametrize(("smiles", "reason"), BAD, ids=[repr(smiles) for smiles, _ in BAD])
+def test_bad_input_is_a_rejection_with_its_reason_and_no_log(smiles, reason, capfd):
+    rejection = parse(smiles, max_heavy_atoms=10)
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason == reason
+    assert reason in REASONS
+    assert capfd.readouterr() == ("", "")
+
+
+def test_molecule_without_atoms_is_rejected(monkeypatch):
+    # No SMILES of today's RDKit but the empty one gives no atoms; that one is known by its text.
+    monkeypatch.setattr(Chem, "MolFromSmiles", lambda *_, **__: Chem.Mol())
+    assert parse("C") == Rejection("no_atoms", "")
+
+
+def test_rejection_tells_rdkit_s_reason():
+    assert "valence for atom # 0 C, 5" in parse("C(C)(C)(C)(C)C").detail
+    assert "kekulize" in parse("c1cccc1").detail
+    assert parse("C" * 11, max_heavy_atoms=10).detail == "11 heavy atoms, the limit is 10"
+
+
+@pytest.mark.parametrize("smiles", ["C", "[H][H]", "[Na+].[Cl-]", "*", "  CCO  ", "CCO ethanol", "CCO \u00e9thanol"])
+def test_molecules_are_accepted_as_they_are(smiles):
+    molecule = parse(smiles)
+    assert Chem.MolToSmiles(molecule) == Chem.MolToSmiles(Chem.MolFromSmiles(smiles.split()[0]))
+
+
+def test_hydrogens_do_not_count_as_heavy_atoms():
+    ten_atoms = "[2H]C([2H])([2H])C([2H])([2H])C([2H])([2H])"
+    assert parse(ten_atoms, max_heavy_atoms=3).GetNumAtoms() == 10
+    assert parse(ten_atoms, max_heavy_atoms=2).reason == "too_many_atoms"
+
+
+def test_atoms_keep_the_order_of_the_smiles():
+    assert [atom.GetSymbol() for atom in parse("OC(=O)c1ccncc1Br").GetAtoms()] == [*"OCOCCCNCC", "Br"]
+
+
+def test_threads_share_the_silence_and_the_log_speaks_again_after(capfd):
+    def parse_many():
+        for _ in range(50):
+            parse("C1CC")
+
+    threads = [threading.Thread(target=parse_many) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with silenced_rdkit():
+        parse("C1CC")
+        Chem.MolFromSmiles("C1CC")
+    assert capfd.readouterr().err == ""
+    Chem.MolFromSmiles("C1CC")
+    assert "unclosed ring" in capfd.readouterr().err
