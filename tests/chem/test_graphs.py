@@ -111,16 +111,12 @@ def test_a_graph_beyond_its_local_numbers_is_refused(monkeypatch):
         featurize([Chem.MolFromSmiles("CCCC")], [], [])
 
 
-def test_largest_local_numbers_fit():
-    length = graphs.LARGEST_GRAPH
-    chain = Chem.RWMol()
-    for _ in range(length):
-        chain.AddAtom(Chem.Atom(6))
-    for atom in range(length - 1):
-        chain.AddBond(atom, atom + 1, Chem.BondType.SINGLE)
-    block = featurize([chain], [], [])
-    assert block.edge_target[-1] == length - 1
-    assert block.edge_bond[-1] == length - 2
+def test_large_graphs_keep_their_local_numbers():
+    length = 1500
+    block, _, _ = featurize_smiles(["C" * length, "C" * length], [], [], max_heavy_atoms=length)
+    half = block.edge_count // 2
+    assert block.edge_target[half:].tolist() == block.edge_target[:half].tolist()
+    assert (block.edge_target[-1], block.edge_source[-1], block.edge_bond[-1]) == (length - 1, length - 2, length - 2)
 
 
 def test_spawned_processes_give_the_same_blocks():
