@@ -15,7 +15,7 @@ class MolfoundError(Exception):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'X'?"`` for the known name nearest to `name`, or the known names if none is near.
 
-    >>> did_you_mean("gien", ["gcn", "gin", "gine"])
+    >>> did_you_mean("gines", ["gcn", "gin", "gine"])
     "; did you mean 'gine'?"
     >>> did_you_mean("transformer", ["gcn", "gin"])
     '; known: gcn, gin'

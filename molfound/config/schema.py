@@ -308,8 +308,6 @@ class TrainingConfig(Section):
     """What to do at a NaN or infinite loss: stop and name it, or skip the step."""
     threads: Count | None = None
     """Torch threads; null: torch's own choice."""
-    devices: Count = 1
-    """Devices."""
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     """Kind of device."""
     checkpoint_steps: Count | None = None
@@ -324,6 +322,8 @@ class RunConfig(Section):
     baselines: Annotated[tuple[Literal["mean", "forest"], ...], Strict(False)] = ("mean",)
     """Fitted to the same training rows and scored on the same test rows: the training mean; a random forest on Morgan
     counts, which takes minutes where there are tens of thousands of molecules."""
+    tensorboard: bool = False
+    """Also write the figures for TensorBoard, into the run's folder tensorboard/; needs molfound[track]."""
 
 
 DEFAULT_ENCODINGS: dict[str, dict[str, Any]] = {"laplacian": {"pairs": 8}, "random_walk": {"steps": 16}}

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from molfound.config.schema import TrainingConfig
 from molfound.data.batch import GraphBatch
@@ -32,10 +33,17 @@ class RunRecorder(Callback):
         run: the run folder.
         config: of the training.
         reporter: writes to the console.
+        tensorboard: also receives the figures; None: not wanted.
     """
 
-    def __init__(self, run: RunFolder, config: TrainingConfig, reporter: EpochReporter) -> None:
-        self.run, self.config, self.reporter = run, config, reporter
+    def __init__(
+        self,
+        run: RunFolder,
+        config: TrainingConfig,
+        reporter: EpochReporter,
+        tensorboard: TensorBoardLogger | None = None,
+    ) -> None:
+        self.run, self.config, self.reporter, self.tensorboard = run, config, reporter, tensorboard
         self.figures = MetricsLog(run.metrics)
         self.interrupted = False
         self._started = time.perf_counter()
@@ -122,6 +130,9 @@ class RunRecorder(Callback):
             figure = value if math.isfinite(value) else None
             lines.append({**place, "task": task[0] if task else None, "name": name, "value": figure})
         self.figures.write(lines)
+        if self.tensorboard is not None:
+            self.tensorboard.log_metrics(figures, module.progress.step)
+            self.tensorboard.save()
 
     def _stops_early(self, module: TrainingModule, figures: dict[str, float]) -> bool:
         stopping, progress = self.config.early_stopping, module.progress

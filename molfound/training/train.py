@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from molfound.config import load_config, to_yaml
 from molfound.config.schema import Experiment
@@ -95,7 +96,7 @@ def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFol
     else:
         MetricsLog(run.metrics).rewind(0)
 
-    recorder = RunRecorder(run, config, reporter)
+    recorder = RunRecorder(run, config, reporter, tensorboard(run) if experiment.run.tensorboard else None)
     if module.progress.epoch < config.epochs and not module.progress.stopped:
         with recorder.interruptible(), _quiet_lightning():
             _trainer(experiment, recorder, config.epochs - module.progress.epoch).fit(module, data)
@@ -104,12 +105,24 @@ def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFol
     return run
 
 
+def tensorboard(run: RunFolder) -> TensorBoardLogger:
+    """Return the writer of TensorBoard's files in the run folder.
+
+    Raises:
+        MolfoundError: TensorBoard is not installed.
+    """
+    try:
+        return TensorBoardLogger(run.path, name="tensorboard", version="")
+    except ModuleNotFoundError:
+        raise MolfoundError("run.tensorboard needs TensorBoard: pip install 'molfound[track]'") from None
+
+
 def _trainer(experiment: Experiment, recorder: RunRecorder, epochs: int) -> Trainer:
     """Return the trainer; `recorder` writes the checkpoints, so that any moment of a training can be resumed."""
     config = experiment.training
     return Trainer(
         accelerator=config.accelerator,
-        devices=config.devices,
+        devices=1,
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_epochs=epochs,
         accumulate_grad_batches=config.accumulate,

@@ -183,3 +183,15 @@ def test_bf16_trains_and_its_weights_stay_float32(experiment: MakeExperiment) ->
     assert {p.dtype for p in load_model(done.path).parameters()} == {torch.float32}
     figures = [json.loads(line)["value"] for line in done.metrics.read_text().splitlines()]
     assert all(value is None or math.isfinite(value) for value in figures)
+
+
+def test_tensorboard_receives_the_figures(experiment: MakeExperiment) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="needs the extra [track]"
+    )
+    done = train(experiment("run.tensorboard=true", "training.epochs=2"))
+    events = reader.EventAccumulator(str(done.path / "tensorboard")).Reload()
+    recorded = [event.value for event in events.Scalars("val/loss")]
+    figures = [json.loads(line) for line in done.metrics.read_text().splitlines()]
+    losses = [f["value"] for f in figures if (f["part"], f["task"], f["name"]) == ("val", None, "loss")]
+    assert recorded == pytest.approx(losses)
