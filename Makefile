@@ -4,7 +4,7 @@ WORKERS ?= 2
 DATA ?= $(MOLFOUND_DATA)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-CODE := molfound tests benchmarks
+CODE := molfound tests benchmarks docs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -149,7 +149,8 @@ class DataConfig(Section):
     """The datasets, where they lie and how they are prepared and batched."""
 
     root: Text = "data"
-    """Folder of the datasets' files, relative to the working directory."""
+    """Folder of the datasets' files, relative to the working directory; a configuration without it takes the environment
+    variable MOLFOUND_DATA, or data."""
     store: Text = "stores"
     """Folder of the prepared graphs, relative to the working directory."""
     block_rows: Count = 8192

@@ -59,7 +59,7 @@ SLOW_ATOMS = {
 }
 SLOW_BONDS = {
     "bond_type": lambda bond: bond.GetBondType().name,
-    "stereo": lambda bond: bond.GetStereo().name,
+    "stereo": lambda bond: bond.GetStereo().name if bond.GetBondType() == Chem.BondType.DOUBLE else "STEREONONE",
     "conjugated": lambda bond: int(bond.GetIsConjugated()),
     "bond_in_ring": lambda bond: int(bond.IsInRing()),
 }
