@@ -1,7 +1,8 @@
 """SMILES to graphs with the ToyMix encodings, beside RDKit's bare parsing of the same molecules.
 
-The ratio is the rate of SMILES → codes, Laplacian pairs and random walks over the rate of `Chem.MolFromSmiles` alone,
-which lets each molecule go at once: what keeping molecules costs counts against ours only.
+The ratio is the rate of SMILES → codes, Laplacian pairs and random walks over the rate of a list of
+`Chem.MolFromSmiles` alone. Freeing the molecules counts on both sides. Parsing that keeps no molecule is a few percent
+faster still; the ratio to it is given as `ratio_to_discarding`.
 """
 
 import gzip
@@ -38,12 +39,18 @@ def main() -> None:
     }
     with threadpool_limits(1):
         seconds = alternate(
-            {"parse": lambda: bare_parsing(smiles), "featurize": lambda: encode(codes(smiles)), **stages},
+            {
+                "parse": lambda: parse_all(smiles),
+                "discard": lambda: parse_each(smiles),
+                "featurize": lambda: encode(codes(smiles)),
+                **stages,
+            },
             options.rounds,
         )
     report(
         seconds["parse"] / seconds["featurize"],
         BAR,
+        ratio_to_discarding=seconds["discard"] / seconds["featurize"],
         parse_per_second=len(smiles) / seconds["parse"],
         featurize_per_second=len(smiles) / seconds["featurize"],
         cost_over_parse={stage: round(seconds[stage] / seconds["parse"], 3) for stage in stages},
@@ -60,8 +67,14 @@ def read_smiles(path: Path, molecules: int) -> list[str]:
         return [line.strip() for line in islice(lines, molecules)]
 
 
-def bare_parsing(smiles: list[str]) -> None:
-    """Parse, and let go."""
+def parse_all(smiles: list[str]) -> None:
+    """Parse into a list, and free it."""
+    molecules = [Chem.MolFromSmiles(text) for text in smiles]
+    del molecules
+
+
+def parse_each(smiles: list[str]) -> None:
+    """Parse and let each molecule go before the next."""
     for text in smiles:
         Chem.MolFromSmiles(text)
 

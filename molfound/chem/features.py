@@ -119,13 +119,13 @@ def degree(block: MoleculeBlock) -> npt.NDArray[Any]:
 @atom_feature(Vocabulary("charge", tuple(range(-4, 5))))
 def charge(block: MoleculeBlock) -> npt.NDArray[Any]:
     """Formal charge, in elementary charges."""
-    return block.atoms_where(block.matches(_UNUSUAL_ATOM), Chem.Atom.GetFormalCharge)
+    return block.atoms_at(block.matches(_UNUSUAL_ATOM), Chem.Atom.GetFormalCharge)
 
 
 @atom_feature(Vocabulary("radicals", tuple(range(5))))
 def radicals(block: MoleculeBlock) -> npt.NDArray[Any]:
     """Number of unpaired electrons."""
-    return block.atoms_where(block.matches(_UNUSUAL_ATOM), Chem.Atom.GetNumRadicalElectrons)
+    return block.atoms_at(block.matches(_UNUSUAL_ATOM), Chem.Atom.GetNumRadicalElectrons)
 
 
 @atom_feature(Vocabulary("aromatic", _FLAG))
@@ -143,7 +143,7 @@ def in_ring(block: MoleculeBlock) -> npt.NDArray[Any]:
 @atom_feature(Vocabulary("chirality", ("none", "R", "S"), numbers=(0, 1, 2)))
 def chirality(block: MoleculeBlock) -> npt.NDArray[Any]:
     """CIP label of a tetrahedral centre; "other": a centre without a label, or of another geometry."""
-    return block.atoms_where(block.matches(_UNUSUAL_ATOM), _cip_number)
+    return block.atoms_at(block.matches(_UNUSUAL_ATOM), _cip_number)
 
 
 @atom_feature(
@@ -174,19 +174,15 @@ def bond_type(block: MoleculeBlock) -> npt.NDArray[Any]:
 
 @bond_feature(Vocabulary.of_enumeration("stereo", Chem.BondStereo, ("STEREONONE", "STEREOANY", "STEREOZ", "STEREOE")))
 def stereo(block: MoleculeBlock) -> npt.NDArray[Any]:
-    """CIP label of a double bond; a double bond without a label, and an atropisomer's single bond, are "other"."""
-    # RDKit gives stereochemistry to double bonds, and to single bonds between two atoms with further neighbours. It is
-    # slow to ask all, so single bonds are asked only where both ends are sp2, as an atropisomer's axis must be.
-    planar = hybridization(block) == int(Chem.HybridizationType.SP2)
-    types = bond_type(block)
-    axis = (types == int(Chem.BondType.SINGLE)) & planar[block.begin] & planar[block.end]
-    return block.bonds_where(axis | (types == int(Chem.BondType.DOUBLE)), Chem.Bond.GetStereo)
+    """CIP label of a double bond; one that has stereochemistry without a label is "other"."""
+    return block.bonds_where(bond_type(block) == int(Chem.BondType.DOUBLE), Chem.Bond.GetStereo)
 
 
 @bond_feature(Vocabulary("conjugated", _FLAG))
 def conjugated(block: MoleculeBlock) -> npt.NDArray[Any]:
     """Whether the bond is conjugated in RDKit's model; aromatic bonds are."""
-    return block.bonds(Chem.Bond.GetIsConjugated)
+    is_aromatic = bond_type(block) == int(Chem.BondType.AROMATIC)
+    return np.where(is_aromatic, 1, block.bonds_where(~is_aromatic, Chem.Bond.GetIsConjugated))
 
 
 @bond_feature(Vocabulary("bond_in_ring", _FLAG))

@@ -61,18 +61,17 @@ class MoleculeBlock:
         """Return ``getter(bond)``, the member of an enumeration, of each bond, [B]; see `atom_members`."""
         return self._members(self._bonds, getter, likely)
 
-    def atoms_where(self, chosen: npt.NDArray[Any], getter: Callable[[Chem.Atom], Any]) -> Integers:
-        """Return ``getter(atom)`` of the chosen atoms and 0 for the others, [N]: for what few atoms have.
+    def atoms_at(self, positions: Integers, getter: Callable[[Chem.Atom], Any]) -> Integers:
+        """Return ``getter(atom)`` of the atoms at `positions` and 0 for the others, [N]: for what few have."""
+        values = np.zeros(self.atom_count, dtype=np.int64)
+        values[positions] = _array(map(getter, map(self._atoms.__getitem__, positions.tolist())))
+        return values
 
-        Args:
-            chosen: positions in the block, or one boolean per atom.
-            getter: of an integer, boolean or enumeration member.
-        """
-        return _sparse(self._atoms, chosen, getter)
-
-    def bonds_where(self, chosen: npt.NDArray[Any], getter: Callable[[Chem.Bond], Any]) -> Integers:
-        """Return ``getter(bond)`` of the chosen bonds and 0 for the others, [B]; see `atoms_where`."""
-        return _sparse(self._bonds, chosen, getter)
+    def bonds_where(self, chosen: npt.NDArray[np.bool_], getter: Callable[[Chem.Bond], Any]) -> Integers:
+        """Return ``getter(bond)`` where `chosen`, [B], is true and 0 for the others, [B]."""
+        values = np.zeros(self.bond_count, dtype=np.int64)
+        values[chosen] = _array(map(getter, compress(self._bonds, chosen.tolist())))
+        return values
 
     def matches(self, query: Chem.Mol) -> Integers:
         """Return the positions in the block of the atoms that a query of one atom matches, ascending.
@@ -144,7 +143,7 @@ class MoleculeBlock:
                 matches = _array(map(query.Match, objects)) != 0
                 values[left[matches]] = member
                 left = left[~matches]
-                objects = list(compress(objects, ~matches))
+                objects = list(compress(objects, (~matches).tolist()))
             values[left] = _array(map(getter, objects))
             self._cache[key] = values
         return self._cache[key]
@@ -153,13 +152,6 @@ class MoleculeBlock:
 _ALL_MATCHES: Any = Chem.SubstructMatchParameters()
 _ALL_MATCHES.uniquify = False
 _ALL_MATCHES.maxMatches = 2**31 - 1
-
-
-def _sparse(objects: list[Any], chosen: npt.NDArray[Any], getter: Callable[[Any], Any]) -> Integers:
-    values = np.zeros(len(objects), dtype=np.int64)
-    positions = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-    values[positions] = _array(map(getter, map(objects.__getitem__, positions.tolist())))
-    return values
 
 
 def _array(values: Iterable[Any]) -> Integers:

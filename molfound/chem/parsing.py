@@ -1,6 +1,5 @@
 """From SMILES to a molecule or the reason why there is none."""
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,16 +105,18 @@ def silenced_rdkit() -> Iterator[None]:
                 _silence = None
 
 
-# What asks for more than the atoms and bonds as written: stereochemistry, plain hydrogens, extensions or a name.
-_BEYOND_ATOMS_AND_BONDS = re.compile(r"[@/\\|\s]|\[H")
+# Characters that ask for more than atoms and bonds: stereochemistry, an extension or a name.
+_BEYOND_ATOMS_AND_BONDS = frozenset("@/\\| \t")
 
 
 def _read(smiles: str) -> Chem.Mol | None:
-    """Return what `Chem.MolFromSmiles` returns; a quarter sooner where there is neither stereochemistry nor ``[H]``.
+    """Return the molecule of `Chem.MolFromSmiles`, a quarter sooner where there is neither stereochemistry nor ``[H]``.
 
-    There, finding stereocentres and removing hydrogens would change nothing, and sanitization is all that is left.
+    There, assigning stereochemistry and removing hydrogens would change nothing that a graph or a SMILES shows (only
+    the CIP ranks, which RDKit's parser leaves behind, are missing), and sanitization is all that is left.
     """
-    if _BEYOND_ATOMS_AND_BONDS.search(smiles):
+    # A regular expression would allocate memory that costs RDKit's allocations more than the search takes.
+    if not _BEYOND_ATOMS_AND_BONDS.isdisjoint(smiles) or "[H" in smiles:
         return _parsed(smiles, sanitize=True)
     molecule = _parsed(smiles, sanitize=False)
     if molecule is None or Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:

@@ -24,12 +24,12 @@ class SizeBatch:
     nodes: npt.NDArray[np.int64]
 
 
-def batches_by_size(block: GraphBlock, *, max_entries: int = 2**21) -> Iterator[SizeBatch]:
+def batches_by_size(block: GraphBlock, *, max_entries: int = 2**18) -> Iterator[SizeBatch]:
     """Yield every graph of a block with at least one node exactly once, in batches of equal size.
 
     Args:
         block: G graphs.
-        max_entries: the largest number of matrix entries in a batch (16 MiB by default), which bounds the memory; a
+        max_entries: the largest number of matrix entries in a batch (2 MiB by default), which bounds the memory; a
             single graph that is larger makes a batch of its own.
 
     Example:

@@ -114,11 +114,17 @@ def _half(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
     float16 near 0.001, leads both copies to the same number. What is left is an exact value that is within noise of a
     rounding boundary by chance: about one in 10^10 entries.
     """
-    rounded = np.rint(values * 1e9) * 1e-9
-    rounded[np.abs(rounded) < 1e-7] = 0.0
-    return rounded.astype(np.float16)
+    halves = np.empty(values.shape, dtype=np.float16)
+    # A few rows at a time stay in the processor's cache through all of these passes.
+    for first in range(0, len(values), _ROWS_AT_ONCE):
+        billionths = np.rint(values[first : first + _ROWS_AT_ONCE] * 1e9)
+        billionths *= np.abs(billionths) >= 100
+        billionths += 0.0  # turns -0.0 into 0.0
+        halves[first : first + _ROWS_AT_ONCE] = billionths * 1e-9
+    return halves
 
 
+_ROWS_AT_ONCE = 1024
 _ONE_ATOM = GraphBlock(
     node_ptr=np.array([0, 1]),
     edge_ptr=np.array([0, 0]),

@@ -1,9 +1,15 @@
+import csv
+import gzip
 import threading
+from itertools import islice
 
 import pytest
 from rdkit import Chem
 
+from molfound.chem import atom_features, bond_features, featurize
 from molfound.chem.parsing import REASONS, Rejection, parse, silenced_rdkit
+from tests.chem.examples import SMILES
+from tests.data.real_data import DATA, needs_data
 
 BAD = [
     (None, "empty_smiles"),
@@ -52,6 +58,34 @@ def test_rejection_tells_rdkit_s_reason():
 def test_molecules_are_accepted_as_they_are(smiles):
     molecule = parse(smiles)
     assert Chem.MolToSmiles(molecule) == Chem.MolToSmiles(Chem.MolFromSmiles(smiles.split()[0]))
+
+
+def assert_as_rdkit(smiles):
+    ours, expected = parse(smiles), Chem.MolFromSmiles(smiles)
+    first, second = (featurize([molecule], list(atom_features), list(bond_features)) for molecule in (ours, expected))
+    assert first.node_codes.tolist() == second.node_codes.tolist()
+    assert first.bond_codes.tolist() == second.bond_codes.tolist()
+    assert first.edge_bond.tolist() == second.edge_bond.tolist()
+    assert Chem.MolToCXSmiles(ours) == Chem.MolToCXSmiles(expected)
+    for molecule in (ours, expected):
+        # RDKit's parser leaves CIP ranks behind, ours does not where there is no stereochemistry.
+        for atom in molecule.GetAtoms():
+            atom.ClearProp("_CIPRank")
+    assert Chem.MolToJSON(ours) == Chem.MolToJSON(expected)
+
+
+@pytest.mark.parametrize("smiles", [*SMILES, "[H]O[H]", "[2H]C", "[H-].[Na+]", "[HH]", "CC |$a;b$|", "CC name"])
+def test_molecule_is_the_one_of_rdkit_s_own_parser(smiles):
+    assert_as_rdkit(smiles)
+
+
+@needs_data
+@pytest.mark.parametrize("file", ["qm9.csv.gz", "Tox21-7k-12-labels.csv.gz", "ZINC12k.csv.gz"])
+def test_real_molecule_is_the_one_of_rdkit_s_own_parser(file):
+    with gzip.open(DATA / "toymix" / file, "rt") as lines:
+        for row in islice(csv.DictReader(lines), 0, 5000, 20):
+            if Chem.MolFromSmiles(row["smiles"]) is not None:
+                assert_as_rdkit(row["smiles"])
 
 
 def test_hydrogens_do_not_count_as_heavy_atoms():
