@@ -17,6 +17,7 @@ from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import save_weights
 from molfound.training.checkpoint import save_checkpoint
 from molfound.training.console import EpochReporter
+from molfound.training.memory import release_free_memory
 from molfound.training.module import TrainingModule
 from molfound.training.objective import weighted_sum
 from molfound.training.run_folder import MetricsLog, RunFolder
@@ -91,6 +92,7 @@ class RunRecorder(Callback):
             save_weights(module.evaluated_state(), self.run.model)
         progress.stopped = self._stops_early(module, figures)
         self._save(trainer, module)
+        release_free_memory()
         rate = self._molecules / (time.perf_counter() - self._started)
         self.reporter.end_epoch(progress.epoch, figures, scores, rate, is_best)
         if progress.stopped:
