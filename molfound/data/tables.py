@@ -24,7 +24,7 @@ class Table:
     """The rows of one or many files with the same columns, numbered from 0 through all the files.
 
     Cells of CSV and TSV files are text; an empty line is no row. Parquet columns keep their types, with text as plain
-    strings whatever its encoding in the file.
+    strings whatever its encoding in the file, and decimals as float64.
 
     Args:
         paths: the files, by their ending ``.csv``, ``.tsv`` (plain or ``.gz``) or ``.parquet``; a path with wildcards
@@ -236,6 +236,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
         return _plain_type(kind.value_type)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
+    if pa.types.is_decimal(kind):
+        return pa.float64()
     if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind):
         return pa.list_(_plain_type(kind.value_type))
     return kind

@@ -1,4 +1,5 @@
 import gzip
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,23 @@ def test_text_and_lists_come_in_one_plain_type(tmp_path: Path) -> None:
     assert [table.types[name] for name in columns] == kinds
     assert block.schema.types == kinds
     assert block.to_pydict() == {name: column.to_pylist() for name, column in columns.items()}
+
+
+def test_decimals_come_as_float64(tmp_path: Path) -> None:
+    cells = [Decimal("1.25"), None, Decimal("-3.50")]
+    columns = {
+        "small": pa.array(cells, pa.decimal128(9, 2)),
+        "large": pa.array(cells, pa.decimal256(50, 20)),
+        "lists": pa.array([cells, None, []], pa.list_(pa.decimal128(9, 2))),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    (block,) = Table([tmp_path / "t.parquet"]).blocks(list(columns), 5)
+    assert block.schema.types == [pa.float64(), pa.float64(), pa.list_(pa.float64())]
+    assert block.to_pydict() == {
+        "small": [1.25, None, -3.5],
+        "large": [1.25, None, -3.5],
+        "lists": [[1.25, None, -3.5], None, []],
+    }
 
 
 def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path) -> None:
