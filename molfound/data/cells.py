@@ -8,6 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+# Whole numbers as floats, so that none has too many digits: beyond float64 they are infinite, as in other text.
+_JSON = json.JSONDecoder(parse_int=float)
+
 MISSING = pa.array(["", "nan", "na", "n/a", "<na>", "null", "none"])
 
 
@@ -71,7 +74,8 @@ def read_numbers(column: pa.Array) -> Numbers:
     problems: dict[int, Problem] = {}
     cells = _trimmed(column) if pa.types.is_string(column.type) else column
     try:
-        numbers = cells.cast(pa.float64())
+        # Not safe: an integer beyond 2^53 is rounded, as the same number in text is.
+        numbers = cells.cast(pa.float64(), safe=False)
     except pa.ArrowInvalid:
         numbers = _numbers_among(cells)
         for position in np.flatnonzero(np.asarray(pc.and_(cells.is_valid(), numbers.is_null()))).tolist():
@@ -95,7 +99,7 @@ def read_number_lists(column: pa.Array) -> NumberLists:
     elif pa.types.is_null(column.type):
         column = column.cast(pa.list_(pa.float64()))
     counts = np.asarray(column.value_lengths().fill_null(-1)).astype(np.int64)
-    values = _float32(column.flatten().cast(pa.float64()))
+    values = _float32(column.flatten().cast(pa.float64(), safe=False))
     owners = np.repeat(np.arange(len(counts)), np.maximum(counts, 0))
     infinite = np.isinf(values)
     for position, value in zip(owners[infinite].tolist(), column.flatten().filter(pa.array(infinite)), strict=True):
@@ -132,8 +136,8 @@ def _parsed_lists(column: pa.Array) -> tuple[pa.Array, dict[int, Problem]]:
     lists: list[list[float] | None] = []
     for position, text in enumerate(_trimmed(column).to_pylist()):
         try:
-            parsed = None if text is None else json.loads(text)
-        except json.JSONDecodeError:
+            parsed = None if text is None else _JSON.decode(text)
+        except (ValueError, RecursionError):
             parsed = text
         if parsed is not None and not _is_number_list(parsed):
             problems[position] = Problem("label_not_a_number", str(text))
@@ -143,9 +147,7 @@ def _parsed_lists(column: pa.Array) -> tuple[pa.Array, dict[int, Problem]]:
 
 
 def _is_number_list(value: object) -> bool:
-    return isinstance(value, list) and all(
-        item is None or (isinstance(item, int | float) and not isinstance(item, bool)) for item in value
-    )
+    return isinstance(value, list) and all(item is None or isinstance(item, float) for item in value)
 
 
 def _float32(numbers: pa.Array) -> NDArray[np.float32]:

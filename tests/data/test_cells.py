@@ -86,3 +86,32 @@ def test_a_list_that_is_none_is_told_and_takes_no_values() -> None:
         4: "label_not_finite",
     }
     assert read_number_lists(pa.array([[1.0], [float("inf"), 2.0], []])).counts.tolist() == [1, -1, 0]
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63 - 1, -(2**53) - 1])
+def test_an_integer_beyond_float64_s_digits_is_rounded(number: int) -> None:
+    expected = [np.float32(number)]
+    for column in (pa.array([number], pa.int64()), pa.array([str(number)])):
+        numbers = read_numbers(column)
+        assert (numbers.values.tolist(), numbers.problems) == (expected, {})
+    for column in (pa.array([[number]], pa.list_(pa.int64())), pa.array([f"[{number}]"])):
+        lists = read_number_lists(column)
+        assert (lists.values.tolist(), lists.problems) == (expected, {})
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (f"[{'1' * 31}]", None),
+        (f"[{'1' * 400}]", "label_not_finite"),
+        (f"[-{'1' * 5000}]", "label_not_finite"),
+        ("[" * 100_000, "label_not_a_number"),
+        ("[" * 100_000 + "]" * 100_000, "label_not_a_number"),
+        ("[true]", "label_not_a_number"),
+        ("[[1]]", "label_not_a_number"),
+    ],
+)
+def test_no_json_ends_in_anything_but_a_list_or_a_reason(cell: str, reason: str | None) -> None:
+    read = read_number_lists(pa.array(["[1]", cell, "[2]"]))
+    assert [problem.reason for problem in read.problems.values()] == ([reason] if reason else [])
+    assert read.counts.tolist() == [1, -1 if reason else 1, 1]
