@@ -115,13 +115,15 @@ class GraphStore:
         )
 
     def scaffolds(self) -> tuple[NDArray[np.int64], list[str]]:
-        """Return the rows that are used, and the Murcko scaffold of each.
+        """Return the rows that have a molecule, and the Murcko scaffold of each.
+
+        Rows that labels or weights reject are among them, so that a split does not depend on the tasks in use.
 
         Raises:
             MolfoundError: the scaffolds were not asked for in the preparation, or a damaged shard.
         """
-        rows = self._used_graphs()["row"].to_numpy()
-        return rows, self._table("scaffolds", rows)["scaffold"].to_pylist()
+        table = self._table("scaffolds")
+        return table["row"].to_numpy(), table["scaffold"].to_pylist()
 
     def _names(self, prefix: str) -> tuple[str, ...]:
         return tuple(name.removeprefix(prefix) for name in self.families if name.startswith(prefix))

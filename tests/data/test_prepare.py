@@ -252,6 +252,16 @@ def test_scaffolds_are_there_when_asked_for(small: Manifest, prepare: Prepare) -
     assert sum(map(len, split.values())) == len(SMILES)
 
 
+def test_scaffolds_do_not_depend_on_what_labels_and_weights_reject(tmp_path: Path, prepare: Prepare) -> None:
+    columns = {"smiles": ["C", "C1CC", "c1ccccc1", "CC"], "a": ["?", 1, 2, 3], "b": [0, 1, 2, 3], "w": [1, 1, 1, -1]}
+    write_csv(tmp_path / "t.csv", columns)
+    tasks = {name: {"kind": "regression", "labels": [name]} for name in "ab"}
+    for chosen in (tasks, {"a": tasks["a"]}, {"b": tasks["b"]}):
+        report = prepare(manifest_of(["t.csv"], tasks=chosen, weight="w"), scaffolds=True)
+        rows, scaffolds = GraphStore.open(report.folder, report.families).scaffolds()
+        assert (rows.tolist(), scaffolds) == ([0, 2, 3], ["", "c1ccccc1", ""])
+
+
 def test_a_scaffold_does_not_depend_on_atom_map_numbers(tmp_path: Path, prepare: Prepare) -> None:
     smiles = ["c1ccccc1C", "[cH:1]1[cH:2][cH:3][cH:4][cH:5][c:6]1[CH3:7]"]
     write_csv(tmp_path / "t.csv", {"smiles": smiles, "a": [1, 2], "b": [1, 2]})
