@@ -1,5 +1,6 @@
 """Morgan counts of molecules and of single atoms, as sparse matrices: the input of the forest baselines."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -53,7 +54,8 @@ def _atom_environments(
 
 def _molecules(smiles: Iterable[str]) -> Iterator[Chem.Mol]:
     for text in smiles:
-        molecule = parse(text)
+        # What was accepted is not judged again by its size.
+        molecule = parse(text, max_heavy_atoms=sys.maxsize)
         if isinstance(molecule, Rejection):
             raise ValueError(f"{text!r} is no accepted SMILES: {molecule.reason}")
         yield molecule

@@ -39,3 +39,8 @@ def test_atom_counts():
 def test_what_does_not_parse_is_a_defect_of_the_caller():
     with pytest.raises(ValueError, match="invalid_smiles"):
         molecule_counts(["CC", "C1CC"])
+
+
+def test_a_molecule_of_any_size_is_counted():
+    assert atom_counts(["C" * 1001]).shape[0] == 1001
+    assert molecule_counts(["C" * 1001]).sum() == 1001 * 3 - 2
