@@ -49,7 +49,7 @@ class FileSplit(Section):
     url: Text | None = None
     """Where the file can be fetched."""
     sha256: Text | None = None
-    """Checksum of the file, in hexadecimal digits."""
+    """SHA-256 checksum, in hexadecimal digits, which the file has to have; null: any."""
 
 
 def _fractions(value: Any) -> Any:
@@ -149,7 +149,7 @@ class DataConfig(Section):
     """The datasets, where they lie and how they are prepared and batched."""
 
     root: Text = "data"
-    """Folder of the datasets' files, relative to the working directory; a configuration without it takes the environment
+    """Folder of the datasets' files, relative to the working directory; where no file names it, that of the environment
     variable MOLFOUND_DATA, or data."""
     store: Text = "stores"
     """Folder of the prepared graphs, relative to the working directory."""
@@ -272,8 +272,8 @@ class EarlyStoppingConfig(Section):
     """The figure watched."""
     patience: Count = 10
     """Epochs without improvement after which training stops."""
-    mode: Literal["min", "max"] = "min"
-    """Whether smaller or larger is better."""
+    mode: Literal["min", "max"] | None = None
+    """Whether smaller or larger is better; null: as the metric says."""
 
 
 def _precision(value: Any) -> Any:
@@ -303,8 +303,8 @@ class TrainingConfig(Section):
     """When to stop early; null: never."""
     monitor: Text = "val/loss"
     """The figure that says which checkpoint is best."""
-    monitor_mode: Literal["min", "max"] = "min"
-    """Whether a smaller or a larger figure is better."""
+    monitor_mode: Literal["min", "max"] | None = None
+    """Whether a smaller or a larger figure is better; null: as the metric says."""
     nonfinite: Literal["stop", "skip"] = "stop"
     """What to do at a NaN or infinite loss: stop and name it, or skip the step."""
     threads: Count | None = None

@@ -1,6 +1,8 @@
 """Manifests: what a dataset is, where its files lie, which columns are labels, how it is split, who to thank."""
 
+import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -23,7 +25,7 @@ class DataFile(Section):
     url: Text | None = None
     """Where it can be fetched."""
     sha256: Text | None = None
-    """Checksum, in hexadecimal digits; null: not known."""
+    """SHA-256 checksum, in hexadecimal digits, which the file has to have; null: any."""
 
 
 class TaskSpec(Section):
@@ -120,27 +122,51 @@ def locate_files(manifest: Manifest, root: Path) -> list[Path]:
     """Return the files of a dataset's table, in order, each in the data folder or in the dataset's folder of it.
 
     Raises:
-        MolfoundError: a file that is in neither; the message names both places and where it can be fetched.
+        MolfoundError: a file that is in neither (the message names both places and where it can be fetched), or one
+            that has another checksum than the manifest says.
     """
     folders = manifest.folders(root)
-    return [path for file in manifest.files for path in _located(file.name, folders, file.url)]
+    return [path for file in manifest.files for path in _located(file.name, folders, file.url, file.sha256)]
 
 
-def locate(name: str, folders: Sequence[Path], url: str | None = None) -> Path:
+def locate(name: str, folders: Sequence[Path], url: str | None = None, sha256: str | None = None) -> Path:
     """Return the file of this name in the first folder that has it.
 
     Raises:
-        MolfoundError: no folder has it; the message names them and where the file can be fetched.
+        MolfoundError: no folder has it (the message names them and where the file can be fetched), or it has another
+            checksum than `sha256`.
     """
-    return _located(name, folders, url)[0]
+    return _located(name, folders, url, sha256)[0]
 
 
-def _located(name: str, folders: Sequence[Path], url: str | None) -> list[Path]:
+def _located(name: str, folders: Sequence[Path], url: str | None, sha256: str | None) -> list[Path]:
     for folder in folders:
         path = folder / name
         found = [path] if path.is_file() else sorted(path.parent.glob(path.name))
         if found:
+            if sha256 is not None:
+                _check_sum(name, found, sha256)
             return found
     places = " and ".join(str(folder) for folder in folders)
     fetch = f"; fetch it from {url}" if url else ""
     raise MolfoundError(f"file '{name}' is not in {places}{fetch}")
+
+
+def _check_sum(name: str, found: Sequence[Path], sha256: str) -> None:
+    if len(found) > 1:
+        raise MolfoundError(f"'{name}' stands for {len(found)} files, and a sha256 is the checksum of one")
+    path = found[0]
+    try:
+        status = path.stat()
+        digest = _sha256(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise MolfoundError(f"cannot read {path}: {error.strerror}") from error
+    if digest != sha256.lower():
+        raise MolfoundError(f"{path} is another file than expected: its sha256 is {digest}, not {sha256}")
+
+
+@cache
+def _sha256(path: Path, size: int, modified: int) -> str:
+    """Return a file's checksum; size and time of change are here so that a file is read once until it changes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,7 @@ from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit, Scaffold
 from molfound.data.manifest import locate
 from molfound.data.split_files import read_split_file
 from molfound.data.tables import Table
-from molfound.errors import MolfoundError, did_you_mean
+from molfound.errors import MolfoundError
 
 Split = dict[str, NDArray[np.int64]]
 """Part name to ascending row numbers of the table, no row in two parts."""
@@ -39,7 +39,8 @@ def make_split(
         scaffolds: row numbers and the Murcko scaffold of each, for a scaffold split; other rows are in no part.
 
     Raises:
-        MolfoundError: a missing or malformed file, a missing column, row numbers out of range or in two parts.
+        MolfoundError: a missing or malformed file or one of another checksum, a missing column, row numbers out of
+            range or in two parts.
 
     Example:
         >>> split = make_split(RandomSplit(kind="random", fractions=[0.5, 0.25, 0.25], seed=1), rows=8)
@@ -48,7 +49,7 @@ def make_split(
     """
     match spec:
         case FileSplit():
-            path = locate(spec.file, folders, spec.url)
+            path = locate(spec.file, folders, spec.url, spec.sha256)
             return checked_split(read_split_file(path), rows, source=f"split file {path}")
         case RandomSplit():
             return random_split(rows, spec.fractions, spec.seed)
@@ -60,13 +61,6 @@ def make_split(
             if table is None:
                 raise ValueError("a column split needs the table")
             return column_split(table.column(spec.column), spec.column)
-
-
-def part_rows(split: Split, part: str) -> NDArray[np.int64]:
-    """Return the rows of a part; raises `MolfoundError`, with the nearest name, for a part that the split lacks."""
-    if part not in split:
-        raise MolfoundError(f"the split has no part '{part}'{did_you_mean(part, split)}")
-    return split[part]
 
 
 def checked_split(parts: Mapping[str, NDArray[np.int64]], rows: int, source: str) -> Split:

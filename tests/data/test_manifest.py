@@ -1,10 +1,11 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from molfound.config.documents import write_text
 from molfound.config.schema import FileSplit, RandomSplit
-from molfound.data.manifest import list_manifests, load_manifest, locate_files
+from molfound.data.manifest import DataFile, Manifest, list_manifests, load_manifest, locate_files
 from molfound.data.tables import Table, expand_columns
 from molfound.errors import MolfoundError
 from tests.data.conftest import manifest_of
@@ -82,3 +83,31 @@ def test_a_missing_file_names_itself_both_places_and_its_address(tmp_path: Path)
         locate_files(manifest_of(["one.csv"], folder="mix"), tmp_path)
     for part in ("'one.csv'", f"{tmp_path} and {tmp_path / 'mix'}", "https://example.org/one.csv"):
         assert part in str(caught.value)
+
+
+def with_file(file: DataFile) -> Manifest:
+    return manifest_of([file.name]).model_copy(update={"files": (file,)})
+
+
+def test_a_file_has_to_have_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one.csv"
+    path.write_bytes(b"smiles\nC\n")
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest = with_file(DataFile(name="one.csv", sha256=right.upper()))
+    reads: list[str] = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, kind: (reads.append(file.name), digest(file, kind))[1])
+    assert locate_files(manifest, tmp_path) == locate_files(manifest, tmp_path) == [path]
+    assert reads == [str(path)]
+    path.write_bytes(b"smiles\nCC\n")
+    wrong = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(MolfoundError) as caught:
+        locate_files(manifest, tmp_path)
+    assert str(caught.value) == f"{path} is another file than expected: its sha256 is {wrong}, not {right.upper()}"
+
+
+def test_one_checksum_is_not_of_many_files(tmp_path: Path) -> None:
+    for name in ("1.csv", "2.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(MolfoundError, match=r"'\*\.csv' stands for 2 files, and a sha256 is the checksum of one"):
+        locate_files(with_file(DataFile(name="*.csv", sha256="0" * 64)), tmp_path)

@@ -1,3 +1,4 @@
+import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit
 from molfound.data.manifest import list_manifests, load_manifest, locate_files
-from molfound.data.splits import Split, column_split, make_split, part_rows, random_split, scaffold_split
+from molfound.data.splits import Split, column_split, make_split, random_split, scaffold_split
 from molfound.data.tables import Table
 from molfound.errors import MolfoundError
 from tests.data.real_data import DATA, needs_data
@@ -83,8 +84,6 @@ def test_a_column_names_the_parts_under_any_usual_name() -> None:
     split = column_split(cells, "split")
     expected = {"train": [0, 5], "val": [1], "test": [3], "test_seen": [6]}
     assert {part: rows.tolist() for part, rows in split.items()} == expected
-    with pytest.raises(MolfoundError, match="no part 'tst'; did you mean 'test'"):
-        part_rows(split, "tst")
     with pytest.raises(MolfoundError, match="column 'split' holds int64"):
         column_split(pa.array([1, 2]), "split")
     with pytest.raises(MolfoundError, match="has no part"):
@@ -172,6 +171,14 @@ def test_a_missing_split_file_names_its_address(tmp_path: Path) -> None:
     (tmp_path / "s.txt").touch()
     with pytest.raises(MolfoundError, match=r"should end in \.pt, \.npz or \.csv"):
         make_split(FileSplit(kind="file", file="s.txt"), 6, folders=[tmp_path])
+
+
+def test_a_split_file_of_another_checksum_is_told(tmp_path: Path) -> None:
+    path = write_split(tmp_path / "s.pt", "lists.pt")
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert make_split(FileSplit(kind="file", file="s.pt", sha256=right), 6, folders=[tmp_path])
+    with pytest.raises(MolfoundError, match=rf"s\.pt is another file .* is {right}, not {'0' * 64}"):
+        make_split(FileSplit(kind="file", file="s.pt", sha256="0" * 64), 6, folders=[tmp_path])
 
 
 @needs_data
