@@ -67,8 +67,8 @@ def keep_plugins(paths: Sequence[Path], folder: Path) -> list[PluginRecord]:
     return records
 
 
-def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copies: bool) -> None:
-    """Import the plugins of a run.
+def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copies: bool) -> list[Path]:
+    """Import the plugins of a run, and return the files that were imported.
 
     A plugin whose original file is still there, unchanged, is the user's own and is imported. The copy in the run's
     folder may come from anyone and is executed only when allowed.
@@ -76,10 +76,11 @@ def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copi
     Raises:
         MolfoundError: an original is gone or changed and copies are not allowed, or a copy does not match its checksum.
     """
+    imported = []
     for record in records:
         origin, copy = Path(record.origin), folder / record.copy
         if origin.is_file() and checksum(origin) == record.sha256:
-            load_plugin(origin)
+            imported.append(origin)
         elif not allow_copies:
             raise MolfoundError(
                 f"the run needs plugin {record.copy}, and {origin} is gone or changed; to execute the copy in "
@@ -88,7 +89,9 @@ def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copi
         elif not copy.is_file() or checksum(copy) != record.sha256:
             raise MolfoundError(f"the run's plugin {copy} is missing or is not the file it was trained with")
         else:
-            load_plugin(copy)
+            imported.append(copy)
+    load_plugins(imported)
+    return imported
 
 
 def checksum(path: Path) -> str:

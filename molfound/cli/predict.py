@@ -12,7 +12,9 @@ import click
     "-o", "--output", type=click.Path(path_type=Path), help="CSV or Parquet file; default: CSV on the standard output."
 )
 @click.option(
-    "--smiles", "column", help="Column with the SMILES; default: the run's, or a column of that kind of name."
+    "--smiles",
+    "column",
+    help="Column with the SMILES; default: the first that is called smiles, ordered_smiles, canonical_smiles or drug.",
 )
 @click.option("--task", "tasks", multiple=True, help="Only this task (may be repeated).")
 @click.option("--allow-plugins", is_flag=True, help="Execute the run's own copies of plugins whose originals are gone.")

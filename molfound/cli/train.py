@@ -12,17 +12,25 @@ from molfound.errors import MolfoundError
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--resume", "resume_folder", type=click.Path(path_type=Path), help="Go on with the run in this folder.")
 @click.option("--overwrite", is_flag=True, help="Replace a run that is in the run folder already.")
+@click.option("--allow-plugins", is_flag=True, help="With --resume: execute the run's copies of missing plugins.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run folder and the test scores as JSON.")
 def command(
-    config: str | None, overrides: tuple[str, ...], resume_folder: Path | None, overwrite: bool, as_json: bool
+    config: str | None,
+    overrides: tuple[str, ...],
+    resume_folder: Path | None,
+    overwrite: bool,
+    allow_plugins: bool,
+    as_json: bool,
 ) -> None:
     """Train an experiment: CONFIG is a file, or a name such as toymix/gine.
 
     Data are prepared first where they are not yet. The run folder (runs/<name>, or run.folder) holds the model, the
-    figures, the predictions and a report. With --resume no CONFIG is needed.
+    figures, the predictions and a report. With --resume no CONFIG is needed; KEY=VALUE may then say where the data lie
+    now (data.root=FOLDER).
     """
     from molfound.config import load_config
     from molfound.training.recorder import TrainingInterruptedError
+    from molfound.training.run_folder import RunFolder
     from molfound.training.summary import print_summary
     from molfound.training.train import resume, train
 
@@ -30,10 +38,13 @@ def command(
         raise MolfoundError("--resume goes on with a run, --overwrite replaces it: choose one")
     if config is None and resume_folder is None:
         raise MolfoundError("name a configuration (toymix/gine, my.yaml) or a run to --resume")
+    if resume_folder is not None and config is not None and "=" in config:
+        # Without CONFIG the overrides change what the run's own configuration says.
+        config, overrides = str(RunFolder.existing(resume_folder).config), (config, *overrides)
     experiment = None if config is None else load_config(config, overrides)
     try:
         if resume_folder is not None:
-            run = resume(resume_folder, experiment)
+            run = resume(resume_folder, experiment, allow_plugins=allow_plugins)
         else:
             assert experiment is not None
             run = train(experiment, overwrite=overwrite)

@@ -124,14 +124,20 @@ class TaskMetrics(Metric):
 
 def task_scores(task: Task, packed: PackedPredictions) -> TaskScores:
     """Return the scores of packed predictions by the task's metrics and, if it is normalised, in original units too."""
-    components = {metric.name: metric.options for metric in task.metrics}
-    if task.normalize != "none":
-        for name in [name for name in components if name in ORIGINAL_UNITS]:
-            components.setdefault(ORIGINAL_UNITS[name], {})
+    components = reported_metrics(task)
     # A diverged model predicts infinities: its metrics are NaN, which is an answer and not worth a warning.
     with np.errstate(invalid="ignore", over="ignore"):
         values = {name: metrics[name](packed, **metrics.check(name, given)) for name, given in components.items()}
     return TaskScores(values, packed.used)
+
+
+def reported_metrics(task: Task) -> dict[str, dict[str, Any]]:
+    """Return the options of each metric of a task and, if it is normalised, of those in original units too."""
+    components = {metric.name: metric.options for metric in task.metrics}
+    if task.normalize != "none":
+        for name in [name for name in components if name in ORIGINAL_UNITS]:
+            components.setdefault(ORIGINAL_UNITS[name], {})
+    return components
 
 
 def _mean_defined(values: Floats) -> float:

@@ -30,6 +30,10 @@ class WeightAverage:
         self.decay, self.steps = decay, 0
         self.state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
 
+    def to(self, device: torch.device) -> None:
+        """Move the average to a device, the module's."""
+        self.state = {name: tensor.to(device) for name, tensor in self.state.items()}
+
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Move the average towards the module's present state."""

@@ -11,6 +11,7 @@ from molfound.model import load_model, load_specification
 from molfound.plugins import restore_plugins
 from molfound.tasks.task import Task
 from molfound.training.evaluation import Scores, evaluate
+from molfound.training.fit_check import check_data_fits
 from molfound.training.mixture import load_task_mixture
 from molfound.training.run_folder import RunFolder
 
@@ -32,9 +33,11 @@ def evaluate_run(
     run = RunFolder.existing(folder)
     if not run.model.is_file():
         raise MolfoundError(f"{folder} has no model yet: its training has not completed an epoch")
-    restore_plugins(load_specification(folder).plugins, run.plugins, allow_copies=allow_plugins)
-    experiment = load_config(run.config, overrides)
+    specification = load_specification(folder)
+    plugins = restore_plugins(specification.plugins, run.plugins, allow_copies=allow_plugins)
+    experiment = load_config(run.config, overrides).model_copy(update={"plugins": tuple(map(str, plugins))})
     mixture = load_task_mixture(experiment, lambda line: None)
+    check_data_fits(specification, experiment, mixture.tasks, folder)
     parts = mixture.graphs.part_names
     if part not in parts:
         raise MolfoundError(f"the run's datasets have no part '{part}'{did_you_mean(part, parts)}")

@@ -1,6 +1,6 @@
 """What follows a training: scores and predictions of the parts held out, baselines on the same rows, the report."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from molfound.config.schema import Experiment
 from molfound.data.batch import GraphBatch
 from molfound.data.loader import BatchLoader, evaluation_batches
 from molfound.data.sampler import BatchLimits
+from molfound.data.shards import write_atomically
+from molfound.data.table_order import table_order
 from molfound.model import MolecularModel
 from molfound.tasks.task import Task
 from molfound.training.baselines import baseline_scores
@@ -27,7 +29,7 @@ def finish(
     experiment: Experiment, mixture: TaskMixture, model: MolecularModel, run: RunFolder, reporter: EpochReporter
 ) -> None:
     """Write ``scores.json``, ``predictions/``, ``baselines.json`` if baselines are wanted, and ``report.html``."""
-    limits = BatchLimits(experiment.data.batch.size, experiment.data.batch.nodes, experiment.data.batch.edges)
+    limits = BatchLimits.of(experiment.data.batch)
     scores = {}
     for part in mixture.graphs.part_names:
         if part == "train":
@@ -35,7 +37,7 @@ def finish(
         batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
         scores[part] = evaluate(model, batches).to_dict(mixture.tasks)
         if part == "test":
-            write_predictions(model, batches, mixture.tasks, run.predictions)
+            write_predictions(model, batches, mixture, run.predictions)
     run.write_json(run.scores, scores)
     if experiment.run.baselines and "test" in scores:
         reporter.line(f"fitting the baselines ({', '.join(experiment.run.baselines)}) to the same rows")
@@ -59,57 +61,49 @@ def mixture_baselines(experiment: Experiment, mixture: TaskMixture) -> dict[str,
 
 
 @torch.no_grad()
-def write_predictions(model: MolecularModel, batches: BatchLoader, tasks: Mapping[str, Task], folder: Path) -> None:
+def write_predictions(model: MolecularModel, batches: BatchLoader, mixture: TaskMixture, folder: Path) -> None:
     """Write ``test.<task>.parquet`` for each task: row, item, label, prediction and target wherever a label is.
 
-    Predictions and targets are in original units, or probabilities and classes; `item` numbers the atom, edge or pair
-    within its molecule and is null at graph level.
+    Predictions and targets are in original units, or probabilities and classes; `item` is the place of the atom, edge
+    or pair in the list of labels of its row, from 0, and null at graph level.
     """
     model.eval()
     device = next(model.parameters()).device
-    parts: dict[str, list[pa.Table]] = {name: [] for name in tasks}
+    parts: dict[str, list[pa.Table]] = {name: [] for name in mixture.tasks}
     for batch in batches:
-        moved = batch.to(device)
-        predictions = model.predict(moved)
-        for name, task in tasks.items():
+        predictions = model.predict(batch.to(device))
+        for name, task in mixture.tasks.items():
             if name in batch.labels:
-                own = _rows_of_dataset(predictions[name].cpu(), batch, task)
-                parts[name].append(_present(own, batch, task))
-    folder.mkdir(parents=True, exist_ok=True)
+                smiles = _smiles(mixture, batch, task.dataset)
+                parts[name].append(_present(predictions[name].cpu(), batch, task, smiles))
     for name, tables in parts.items():
         if tables:
-            pq.write_table(pa.concat_tables(tables), folder / f"test.{name}.parquet", compression="zstd")
+            sink = pa.BufferOutputStream()
+            pq.write_table(pa.concat_tables(tables), sink, compression="zstd")
+            write_atomically(folder / f"test.{name}.parquet", memoryview(sink.getvalue()))
 
 
-def _rows_of_dataset(prediction: Tensor, batch: GraphBatch, task: Task) -> Tensor:
+def _smiles(mixture: TaskMixture, batch: GraphBatch, dataset: str) -> list[str]:
+    """Return the SMILES of a dataset's molecules in the batch."""
+    first, last = mixture.graphs.collection.ranges[dataset]
+    rows = batch.rows[slice(*batch.datasets[dataset])]
+    there = torch.searchsorted(mixture.graphs.collection.rows[first:last], rows)
+    smiles: list[str] = mixture.graphs.smiles[dataset].take(pa.array(there.numpy())).to_pylist()
+    return smiles
+
+
+def _present(prediction: Tensor, batch: GraphBatch, task: Task, smiles: Sequence[str]) -> pa.Table:
+    """Return a row for each label that is there of the task's dataset, in the order of the table's lists."""
     first, last = batch.datasets[task.dataset]
-    starts = item_starts(batch, task.level)
-    return prediction[starts[first] : starts[last]]
-
-
-def item_starts(batch: GraphBatch, level: str) -> Tensor:
-    """Return int64 ``[G + 1]``: where each graph's rows (graphs, nodes, edges or pairs) begin."""
-    match level:
-        case "graph":
-            return torch.arange(batch.num_graphs + 1)
-        case "node":
-            return batch.node_ptr
-        case "edge":
-            return batch.edge_ptr
-        case _:
-            pairs = batch.node_ptr.diff() ** 2
-            return torch.cat((pairs.new_zeros(1), pairs.cumsum(0)))
-
-
-def _present(prediction: Tensor, batch: GraphBatch, task: Task) -> pa.Table:
-    first, last = batch.datasets[task.dataset]
-    starts = item_starts(batch, task.level)[first : last + 1]
-    counts = starts.diff()
+    item_ptr = batch.item_ptr(task.level)[first : last + 1]
+    start, item_ptr = item_ptr[0], item_ptr - item_ptr[0]
+    counts = item_ptr.diff()
     graph = torch.repeat_interleave(torch.arange(first, last), counts)
-    item = torch.arange(len(graph)) - torch.repeat_interleave(starts[:-1] - starts[0], counts)
-    target = batch.labels[task.name]
+    item = torch.arange(len(graph)) - torch.repeat_interleave(item_ptr[:-1], counts)
+    order = table_order(task.level, smiles, item_ptr)
+    target = batch.labels[task.name][order]
     place, label = (~target.isnan()).nonzero(as_tuple=True)
-    values = prediction[place, label]
+    values = prediction[start + order[place], label]
     labels = pa.DictionaryArray.from_arrays(pa.array(label.numpy().astype(np.int32)), pa.array(list(task.labels)))
     return pa.table(
         {

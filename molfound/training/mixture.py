@@ -16,6 +16,8 @@ from molfound.tasks.resolve import resolve_tasks
 from molfound.tasks.task import Task
 from molfound.training.baselines import LabelledMolecules
 
+MOLECULES_AT_ONCE = 4096  # whose labels are gathered with the rest of their batch
+
 
 @dataclass(frozen=True)
 class TaskMixture:
@@ -39,7 +41,9 @@ class TaskMixture:
             return LabelledMolecules([], np.empty((0, len(task.labels)), np.float32))
         first = self.graphs.collection.ranges[task.dataset][0]
         smiles = self.graphs.smiles[task.dataset].take(positions - first).to_pylist()
-        return LabelledMolecules(smiles, self.graphs.collection.batch(positions).labels[task.name].numpy())
+        chunks = np.array_split(positions, -(-len(positions) // MOLECULES_AT_ONCE))
+        labels = [self.graphs.collection.batch(chunk).labels[task.name].numpy() for chunk in chunks]
+        return LabelledMolecules(smiles, np.concatenate(labels))
 
 
 def load_task_mixture(experiment: Experiment, say: Callable[[str], None]) -> TaskMixture:

@@ -61,7 +61,9 @@ class TrainingModule(LightningModule):
         return optimizer
 
     def on_train_start(self) -> None:
-        """Put the random-number generators back to where the checkpoint left them."""
+        """Follow the model to its device; put the random numbers back to where the checkpoint left them."""
+        if self.average is not None:
+            self.average.to(self.device)
         if self._restored is not None:
             restore_random_states(self._restored["random"])
             self._restored = None
@@ -103,7 +105,9 @@ class TrainingModule(LightningModule):
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Collect the predictions of a batch."""
         assert self.evaluation is not None
-        self.evaluation.update(self.model(batch), batch)
+        # In full precision, as the scores of the finished model are.
+        with torch.autocast(self.device.type, enabled=False):
+            self.evaluation.update(self.model(batch), batch)
 
     def on_validation_end(self) -> None:
         """Go back to the weights in training."""

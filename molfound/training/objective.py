@@ -63,6 +63,4 @@ def row_weights(batch: GraphBatch, task: Task) -> Tensor | None:
     if weights is None or task.level == "graph":
         return weights
     first, last = batch.datasets[task.dataset]
-    nodes = batch.node_ptr[first : last + 1].diff()
-    items = {"node": nodes, "edge": batch.edge_ptr[first : last + 1].diff(), "node_pair": nodes**2}[task.level]
-    return torch.repeat_interleave(weights, items)
+    return torch.repeat_interleave(weights, batch.item_ptr(task.level)[first : last + 1].diff())

@@ -13,12 +13,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from molfound.config.schema import TrainingConfig
 from molfound.data.batch import GraphBatch
-from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import save_weights
 from molfound.training.checkpoint import save_checkpoint
 from molfound.training.console import EpochReporter
 from molfound.training.memory import release_free_memory
 from molfound.training.module import TrainingModule
+from molfound.training.monitoring import better_direction
 from molfound.training.objective import weighted_sum
 from molfound.training.run_folder import MetricsLog, RunFolder
 
@@ -64,8 +64,8 @@ class RunRecorder(Callback):
         module.progress.batch += 1
         self._molecules += batch.num_graphs
         self.reporter.advance(batch.num_graphs)
-        if module.progress.batch % self.config.accumulate:
-            return  # gradients are under way, which no checkpoint holds
+        if module.progress.batch % self.config.accumulate or trainer.is_last_batch:
+            return  # gradients are under way, which no checkpoint holds; or the end of the epoch is, which has its own
         every = self.config.checkpoint_steps
         if self.interrupted or (every is not None and module.progress.step % every == 0):
             self._save(trainer, module)
@@ -79,14 +79,16 @@ class RunRecorder(Callback):
         train = {name: progress.loss_sums[name] / progress.loss_counts[name] for name in progress.loss_sums}
         scores = module.evaluation.compute() if module.evaluation is not None else None
         figures = {f"train/{name}/loss": value for name, value in train.items()}
-        figures["train/loss"] = weighted_sum(train, tasks)
+        # Without a finite loss of every task there is no sum to tell.
+        figures["train/loss"] = weighted_sum(train, tasks) if len(train) == len(tasks) else math.nan
         if scores is not None:
             figures |= {f"val/{name}": value for name, value in scores.figures(tasks).items()}
 
         progress.epoch += 1
         progress.batch, progress.loss_sums, progress.loss_counts = 0, {}, {}
         self._write_figures(module, figures)
-        is_best = _is_better(_watched(figures, self.config.monitor), progress.best, self.config.monitor_mode)
+        mode = self.config.monitor_mode or better_direction(self.config.monitor)
+        is_best = _is_better(figures[self.config.monitor], progress.best, mode)
         if is_best:
             progress.best, progress.best_epoch = figures[self.config.monitor], progress.epoch
             save_weights(module.evaluated_state(), self.run.model)
@@ -98,6 +100,8 @@ class RunRecorder(Callback):
         if progress.stopped:
             self.reporter.line(f"stopped early: best {self.config.monitor} at epoch {progress.stopping_epoch}")
             trainer.should_stop = True
+        if self.interrupted:
+            raise TrainingInterruptedError(f"the end of epoch {progress.epoch}")
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -140,8 +144,8 @@ class RunRecorder(Callback):
         stopping, progress = self.config.early_stopping, module.progress
         if stopping is None:
             return False
-        value = _watched(figures, stopping.monitor)
-        if _is_better(value, progress.stopping_best, stopping.mode):
+        value = figures[stopping.monitor]
+        if _is_better(value, progress.stopping_best, stopping.mode or better_direction(stopping.monitor)):
             progress.stopping_best, progress.stopping_epoch = value, progress.epoch
         return progress.epoch - progress.stopping_epoch >= stopping.patience
 
@@ -149,13 +153,6 @@ class RunRecorder(Callback):
 def _training(module: LightningModule) -> TrainingModule:
     assert isinstance(module, TrainingModule)
     return module
-
-
-def _watched(figures: dict[str, float], name: str) -> float:
-    try:
-        return figures[name]
-    except KeyError:
-        raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, figures)}") from None
 
 
 def _is_better(value: float, best: float | None, mode: str) -> bool:

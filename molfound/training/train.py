@@ -15,13 +15,15 @@ from molfound.config.schema import Experiment
 from molfound.data.datamodule import MixtureDataModule
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
-from molfound.model import MolecularModel, load_weights, save_specification, specify
-from molfound.plugins import keep_plugins, load_plugins
+from molfound.model import MolecularModel, load_specification, load_weights, save_specification, specify
+from molfound.plugins import keep_plugins, load_plugins, restore_plugins
 from molfound.training.checkpoint import load_checkpoint
 from molfound.training.console import EpochReporter
 from molfound.training.finish import finish
+from molfound.training.fit_check import check_data_fits
 from molfound.training.mixture import TaskMixture, fit_normalizers, load_task_mixture
 from molfound.training.module import TrainingModule
+from molfound.training.monitoring import check_monitors
 from molfound.training.recorder import RunRecorder
 from molfound.training.run_folder import MetricsLog, RunFolder
 
@@ -43,32 +45,45 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
             "another folder (run.folder=…)"
         )
     # The data come first: a mistake in them must not cost the run that is to be replaced.
+    plugins = [Path(path) for path in experiment.plugins]
+    load_plugins(plugins)
     mixture = _load(experiment)
     run.clear()
     write_atomically(run.config, to_yaml(experiment).encode())
+    save_specification(specify(experiment, mixture.tasks, keep_plugins(plugins, run.plugins)), run.specification)
     return _fit(experiment, mixture, run)
 
 
-def resume(folder: Path, experiment: Experiment | None = None) -> RunFolder:
+def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins: bool = False) -> RunFolder:
     """Go on with the run in a folder from its last checkpoint, to the same end as if it had never stopped.
 
     Args:
         folder: the run folder.
-        experiment: what the user takes the run for; None: what its ``config.yaml`` says.
+        experiment: what the user takes the run for; where the data lie and what else does not change the result may
+            differ from the run's ``config.yaml``. None: what that says.
+        allow_plugins: whether the run's own copies of plugins may be executed.
 
     Raises:
-        MolfoundError: no run there, or one of another experiment.
+        MolfoundError: no run there, one of another experiment, or data that are no longer those it was trained on.
     """
     run = RunFolder.existing(folder)
     kept = load_config(run.config)
     if experiment is not None:
         check_same(kept, experiment, folder)
-    return _fit(kept, _load(kept), run)
+    specification = load_specification(folder)
+    plugins = restore_plugins(specification.plugins, run.plugins, allow_copies=allow_plugins)
+    chosen = (experiment or kept).model_copy(update={"plugins": tuple(map(str, plugins))})
+    mixture = _load(chosen)
+    check_data_fits(specification, chosen, mixture.tasks, folder)
+    return _fit(chosen, mixture, run)
 
 
 def _load(experiment: Experiment) -> TaskMixture:
-    load_plugins(Path(path) for path in experiment.plugins)
-    return load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
+    """Return the data, once all that can be known to be wrong without training has been looked for."""
+    check_accelerator(experiment.training.accelerator)
+    mixture = load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
+    check_monitors(experiment.training, mixture.tasks, mixture.graphs)
+    return mixture
 
 
 def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFolder:
@@ -76,11 +91,8 @@ def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFol
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     torch.manual_seed(experiment.seed)
-    plugins = keep_plugins([Path(path) for path in experiment.plugins], run.plugins)
-    specification = specify(experiment, mixture.tasks, plugins)
-    model = MolecularModel(specification)
+    model = MolecularModel(load_specification(run.path))
     fit_normalizers(model, mixture)
-    save_specification(specification, run.specification)
 
     reporter = EpochReporter(config.epochs)
     reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
@@ -100,9 +112,24 @@ def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFol
     if module.progress.epoch < config.epochs and not module.progress.stopped:
         with recorder.interruptible(), _quiet_lightning():
             _trainer(experiment, recorder, config.epochs - module.progress.epoch).fit(module, data)
+    if not run.model.is_file():
+        raise MolfoundError(f"{config.monitor} was never finite, so that no weights were kept in {run.path}")
     load_weights(model, run.model)
     finish(experiment, mixture, model, run, reporter)
     return run
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse a kind of device that is not there.
+
+    Raises:
+        MolfoundError: says which is missing.
+    """
+    missing = (name in ("gpu", "cuda") and not torch.cuda.is_available()) or (
+        name == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise MolfoundError(f"training.accelerator={name}, but torch sees no such device here; try auto or cpu")
 
 
 def tensorboard(run: RunFolder) -> TensorBoardLogger:
@@ -162,7 +189,7 @@ def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
         MolfoundError: names the keys that differ.
     """
     ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
-    free = ("data.root", "data.store", "data.processes", "run.folder", "training.threads")
+    free = ("data.root", "data.store", "data.processes", "plugins", "run.folder", "training.threads")
     differing = sorted(
         key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free
     )

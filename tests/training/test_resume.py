@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from molfound.errors import MolfoundError
 from molfound.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from molfound.training.module import TrainingModule
 from molfound.training.recorder import RunRecorder
 from molfound.training.run_folder import RunFolder
 from molfound.training.train import resume, train
@@ -79,6 +80,34 @@ def test_a_training_killed_twice_ends_in_the_same_bits(
         with pytest.raises(Killed):
             resume(killed.run_folder)
     assert_same_run(whole, resume(killed.run_folder))
+
+
+def test_killed_after_the_last_batch_of_an_epoch_it_goes_on(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("training.checkpoint_steps=1", "training.epochs=3")
+    whole = train(experiment(*options, run="whole"))
+    killed = experiment(*options, run="killed")
+
+    def die(self: TrainingModule) -> None:
+        raise Killed
+
+    for _ in range(2):  # in the validation of the first epoch, and again in the same place
+        with monkeypatch.context() as patched:
+            patched.setattr(TrainingModule, "on_validation_start", die)
+            with pytest.raises(Killed):
+                train(killed) if not RunFolder(killed.run_folder).has_progress else resume(killed.run_folder)
+    assert_same_run(whole, resume(killed.run_folder))
+
+
+def test_data_that_moved_are_found_where_they_are_now(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    killed = experiment(EVERY_STEP)
+    train_until(killed, 7, monkeypatch)
+    moved = experiment(EVERY_STEP, f"data.store={tmp_path / 'elsewhere'}")
+    assert resume(killed.run_folder, moved).scores.exists()
+    assert (tmp_path / "elsewhere" / "props" / "store.json").exists()
 
 
 def test_a_finished_run_resumed_stays_as_it_is(experiment: MakeExperiment) -> None:

@@ -1,12 +1,13 @@
 """Training as a whole: what it learns, what it records, how it stops."""
 
 import json
-import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 from sklearn.metrics import mean_absolute_error, roc_auc_score
 
 import molfound as mf
@@ -145,8 +146,10 @@ def test_early_stopping_ends_after_its_patience(experiment: MakeExperiment) -> N
             "training.average=null",
         )
     )
-    epochs = {json.loads(line)["epoch"] for line in done.metrics.read_text().splitlines()}
-    assert max(epochs) < 30
+    figures = [json.loads(line) for line in done.metrics.read_text().splitlines()]
+    watched = [f["value"] for f in figures if (f["part"], f["task"], f["name"]) == ("val", "logp", "mae")]
+    best = next(i for i, value in enumerate(watched) if all(later >= value for later in watched[i + 1 : i + 3]))
+    assert len(watched) == best + 3 < 30
 
 
 def test_an_unknown_figure_to_monitor_is_named(experiment: MakeExperiment) -> None:
@@ -175,14 +178,20 @@ def test_a_loss_that_is_not_finite_may_be_skipped(
         )
     )
     assert "skipped: the loss of task" in capsys.readouterr().err
-    assert done.report.exists()
+    figures = [json.loads(line) for line in done.metrics.read_text().splitlines()]
+    totals = [f["value"] for f in figures if (f["part"], f["task"], f["name"]) == ("train", None, "loss")]
+    assert totals[0] > 0
+    assert totals[1:] == [None, None]
+    kept = load_file(done.model)
+    assert all(torch.isfinite(tensor).all() for tensor in kept.values())
 
 
 def test_bf16_trains_and_its_weights_stay_float32(experiment: MakeExperiment) -> None:
     done = train(experiment("training.precision=bf16", "training.epochs=1"))
     assert {p.dtype for p in load_model(done.path).parameters()} == {torch.float32}
     figures = [json.loads(line)["value"] for line in done.metrics.read_text().splitlines()]
-    assert all(value is None or math.isfinite(value) for value in figures)
+    assert figures
+    assert None not in figures
 
 
 def test_tensorboard_receives_the_figures(experiment: MakeExperiment) -> None:
@@ -195,3 +204,37 @@ def test_tensorboard_receives_the_figures(experiment: MakeExperiment) -> None:
     figures = [json.loads(line) for line in done.metrics.read_text().splitlines()]
     losses = [f["value"] for f in figures if (f["part"], f["task"], f["name"]) == ("val", None, "loss")]
     assert recorded == pytest.approx(losses)
+
+
+def test_the_direction_of_a_figure_is_its_metric_s(experiment: MakeExperiment) -> None:
+    done = train(experiment("training.monitor=val/acid/auroc", "training.optimizer.lr=0.3", "training.epochs=4"))
+    figures = [json.loads(line) for line in done.metrics.read_text().splitlines()]
+    best = max(f["value"] for f in figures if (f["part"], f["task"], f["name"]) == ("val", "acid", "auroc"))
+    _, scores = evaluate_run(done.path, "val")
+    assert scores.tasks["acid"].mean["auroc"] == pytest.approx(best)
+
+
+def test_a_figure_of_a_part_that_is_not_there_is_named(experiment: MakeExperiment) -> None:
+    splits = [f"data.datasets.{name}.split={{kind: random, fractions: [0.8, 0.0, 0.2]}}" for name in ("props", "atoms")]
+    chosen = experiment(*splits)
+    with pytest.raises(MolfoundError, match="no dataset has a part 'val', so there is no 'val/loss'"):
+        train(chosen)
+    assert not chosen.run_folder.exists()
+    assert train(experiment(*splits, "training.monitor=train/loss", "training.epochs=1")).scores.exists()
+
+
+def test_a_device_that_is_not_there_is_named(experiment: MakeExperiment) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    chosen = experiment("training.accelerator=gpu")
+    with pytest.raises(MolfoundError, match=r"training\.accelerator=gpu"):
+        train(chosen)
+    assert not chosen.run_folder.exists()
+
+
+def test_other_labels_are_not_scored_as_the_model_s(experiment: MakeExperiment, data_folder: Path) -> None:
+    done = train(experiment("training.epochs=1"))
+    with pytest.raises(MolfoundError, match=r"not those .*: the labels of task 'logp' differ"):
+        evaluate_run(done.path, "test", ["tasks.logp.labels=[tpsa, logp]"])
+    with pytest.raises(MolfoundError, match=r"not those .*: atoms differ"):
+        evaluate_run(done.path, "test", ["features.atoms=[degree, atomic_number]"])

@@ -1,0 +1,45 @@
+"""Which figures a training can watch, and which way is better."""
+
+from collections.abc import Mapping
+
+from molfound.config.schema import TrainingConfig
+from molfound.data.mixture import Mixture
+from molfound.errors import MolfoundError, did_you_mean
+from molfound.tasks.metrics import metrics
+from molfound.tasks.task import Task
+from molfound.tasks.task_metrics import reported_metrics
+
+
+def check_monitors(config: TrainingConfig, tasks: Mapping[str, Task], graphs: Mixture) -> None:
+    """Refuse a figure to monitor that no epoch will have.
+
+    Raises:
+        MolfoundError: names the figure and the nearest one.
+    """
+    names = figure_names(tasks, graphs)
+    stopping = [] if config.early_stopping is None else [config.early_stopping.monitor]
+    for name in (config.monitor, *stopping):
+        if name.startswith("val/") and not any(known.startswith("val/") for known in names):
+            raise MolfoundError(f"no dataset has a part 'val', so there is no '{name}' to monitor: take train/loss")
+        if name not in names:
+            raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, names)}")
+
+
+def figure_names(tasks: Mapping[str, Task], graphs: Mixture) -> list[str]:
+    """Return the names of the figures of an epoch, such as ``train/loss`` and ``val/tox21/auroc``."""
+    names = ["train/loss", *(f"train/{name}/loss" for name in tasks)]
+    held_out = [name for name, task in tasks.items() if len(graphs.positions("val", task.dataset))]
+    names += ["val/loss"] if held_out else []
+    for name in held_out:
+        names += [f"val/{name}/{figure}" for figure in ("loss", *reported_metrics(tasks[name]))]
+    return names
+
+
+def better_direction(figure: str) -> str:
+    """Return ``"min"`` or ``"max"``: which way the figure of this name is better.
+
+    >>> better_direction("val/tox21/auroc"), better_direction("val/loss")
+    ('max', 'min')
+    """
+    metric = figure.rpartition("/")[2]
+    return "max" if metric != "loss" and metrics.greater_is_better(metric) else "min"
