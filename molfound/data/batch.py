@@ -70,6 +70,25 @@ class GraphBatch:
         """Number of directed edges E."""
         return self.edge_bond.numel()
 
+    def item_ptr(self, level: str) -> Tensor:
+        """Return int64 ``[G + 1]``: graph g has the rows ``ptr[g]:ptr[g + 1]`` of what is given at a level.
+
+        Args:
+            level: ``"graph"``, ``"node"``, ``"edge"`` or ``"node_pair"``; pair (i, j) of n nodes is row i·n + j.
+        """
+        match level:
+            case "graph":
+                return torch.arange(self.num_graphs + 1, device=self.node_ptr.device)
+            case "node":
+                return self.node_ptr
+            case "edge":
+                return self.edge_ptr
+            case "node_pair":
+                pairs = self.node_ptr.diff().square()
+                return torch.cat((pairs.new_zeros(1), pairs.cumsum(0)))
+            case _:
+                raise ValueError(f"unknown level '{level}'")
+
     def __len__(self) -> int:
         return self.num_graphs
 

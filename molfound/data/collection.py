@@ -1,7 +1,7 @@
 """Graphs of one or many datasets in flat tensors, from which batches of any molecules are gathered."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -95,7 +95,7 @@ class GraphCollection:
         # index_select gathers rows several times faster than indexing with brackets does.
         source, target, bond, reverse = unpacked_edges(self.edges.index_select(0, edges))
         first_node = node_ptr.index_select(0, edge_graph)
-        return GraphBatch(
+        batch = GraphBatch(
             node_codes=self.node_codes.index_select(0, nodes),
             bond_codes=self.bond_codes.index_select(0, bonds),
             edge_index=torch.stack((source.add_(first_node), target.add_(first_node))),
@@ -111,34 +111,28 @@ class GraphCollection:
                 name: values.index_select(0, nodes if part_level(name) == "node" else chosen).float()
                 for name, values in self.encodings.items()
             },
-            labels={
-                task: self._dense_labels(labels, chosen, ranges, node_ptr, edge_ptr)
-                for task, labels in self.labels.items()
-                if labels.dataset in ranges
-            },
             weights={
                 name: weights[chosen[slice(*ranges[name])] - self.ranges[name][0]]
                 for name, weights in self.weights.items()
                 if name in ranges
             },
         )
+        labels = {
+            task: self._dense_labels(labels, chosen, batch)
+            for task, labels in self.labels.items()
+            if labels.dataset in ranges
+        }
+        return replace(batch, labels=labels)
 
     def _dataset_ranges(self, chosen: Tensor) -> dict[str, tuple[int, int]]:
         found = torch.searchsorted(chosen, self._bounds).view(-1, 2).tolist()
         return {name: (first, last) for name, (first, last) in zip(self.ranges, found, strict=True) if last > first}
 
-    def _dense_labels(
-        self,
-        labels: TaskLabels,
-        chosen: Tensor,
-        ranges: Mapping[str, tuple[int, int]],
-        node_ptr: Tensor,
-        edge_ptr: Tensor,
-    ) -> Tensor:
-        first, last = ranges[labels.dataset]
+    def _dense_labels(self, labels: TaskLabels, chosen: Tensor, batch: GraphBatch) -> Tensor:
+        first, last = batch.datasets[labels.dataset]
         _, graph, pairs = _ragged(labels.ptr, chosen[first:last] - self.ranges[labels.dataset][0])
-        items = _items_per_graph(labels.level, first, last, node_ptr, edge_ptr)
-        item_ptr = torch.cat((items.new_zeros(1), items.cumsum(0)))
+        item_ptr = batch.item_ptr(labels.level)[first : last + 1]
+        item_ptr = item_ptr - item_ptr[0]
         width = len(labels.names)
         dense = torch.full((int(item_ptr[-1]) * width,), float("nan"))
         offset = (item_ptr * width).index_select(0, graph)
@@ -181,21 +175,6 @@ def _ragged(ptr: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     run = torch.repeat_interleave(counts)
     index = (start - new_ptr[:-1]).index_select(0, run)
     return new_ptr, run, index.add_(torch.arange(len(index)))
-
-
-def _items_per_graph(level: str, first: int, last: int, node_ptr: Tensor, edge_ptr: Tensor) -> Tensor:
-    nodes = node_ptr[first : last + 1].diff()
-    match level:
-        case "graph":
-            return torch.ones_like(nodes)
-        case "node":
-            return nodes
-        case "edge":
-            return edge_ptr[first : last + 1].diff()
-        case "node_pair":
-            return nodes**2
-        case _:
-            raise ValueError(f"unknown level '{level}'")
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> Tensor:

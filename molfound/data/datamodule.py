@@ -27,7 +27,7 @@ class MixtureDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.mixture = mixture
-        self.limits = BatchLimits(config.batch.size, config.batch.nodes, config.batch.edges)
+        self.limits = BatchLimits.of(config.batch)
         self.position = position
         collection = mixture.collection
         self.sampler = MixtureSampler(

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from molfound.config.schema import BatchConfig
 from molfound.errors import MolfoundError
 
 Positions = NDArray[np.int64]
@@ -57,6 +59,11 @@ class BatchLimits:
     graphs: int
     nodes: int | None = None
     edges: int | None = None
+
+    @classmethod
+    def of(cls, config: BatchConfig) -> Self:
+        """Return the limits that a configuration sets."""
+        return cls(config.size, config.nodes, config.edges)
 
 
 class MixtureSampler:

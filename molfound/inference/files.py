@@ -1,7 +1,10 @@
 """Predictions for the molecules of a file, written to a file."""
 
 import gzip
+import io
+import os
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,11 +12,14 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.inference.predictor import Predictor
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 LISTS = (".smi", ".smiles", ".txt", ".smi.gz", ".smiles.gz", ".txt.gz")
+OTHER_FILES = (".sdf", ".sdf.gz", ".mol", ".mol2", ".pdb", ".xlsx", ".json", ".jsonl", ".feather")  # and no SMILES
+UNREADABLE = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error)
 USUAL_COLUMNS = ("smiles", "ordered_smiles", "canonical_smiles", "drug")
 
 
@@ -35,17 +41,19 @@ def predict_to_file(
         tasks: which tasks to predict; None: all.
 
     Raises:
-        MolfoundError: an input that cannot be read, or an output of another kind.
+        MolfoundError: an input that cannot be read, or an output of another kind or in a folder that is not there.
     """
-    if output is not None and output.suffix not in (".csv", ".parquet"):
-        raise MolfoundError(f"the output must be a .csv or .parquet file, not {output.name}")
+    if output is not None:
+        _check_output(output)
     table = model.predict(read_smiles(inputs, column), tasks=tasks)
     if output is None:
         table.to_csv(sys.stdout, index=False)
-    elif output.suffix == ".parquet":
-        table.to_parquet(output, index=False)
+    elif output.suffix.lower() == ".parquet":
+        content = io.BytesIO()
+        table.to_parquet(content, index=False)
+        write_atomically(output, content.getbuffer())
     else:
-        table.to_csv(output, index=False)
+        write_atomically(output, table.to_csv(index=False).encode())
     return table
 
 
@@ -53,41 +61,64 @@ def read_smiles(inputs: Sequence[str], column: str | None = None) -> list[str]:
     """Return the SMILES of a file, or the inputs themselves if they are not files.
 
     Raises:
-        MolfoundError: a missing or unreadable file, more than one file, or no column with SMILES.
+        MolfoundError: a missing or unreadable file, one of another kind, more than one file, or no column with SMILES.
     """
-    path = Path(inputs[0])
-    if not path.name.endswith(TABLES + LISTS):
+    files = [text for text in inputs if _is_file(text)]
+    if not files:
         return list(inputs)
+    path = Path(files[0])
     if len(inputs) > 1:
         raise MolfoundError(f"one file at a time, or SMILES: got {path} and {len(inputs) - 1} more")
+    name = path.name.lower()
+    if not name.endswith(TABLES + LISTS):
+        raise MolfoundError(f"{path} is of no kind that is read: its name should end in {', '.join(TABLES + LISTS)}")
     if not path.is_file():
         raise MolfoundError(f"file not found: {path}")
-    return _listed(path) if path.name.endswith(LISTS) else _column(path, column)
+    try:
+        return _listed(path) if name.endswith(LISTS) else _column(path, column)
+    except UNREADABLE as error:
+        raise MolfoundError(f"cannot read {path}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _is_file(text: str) -> bool:
+    # Unlike Path.is_file, os.path.isfile takes a SMILES longer than a file's name may be.
+    return text.lower().endswith(TABLES + LISTS + OTHER_FILES) or os.path.isfile(text)  # noqa: PTH113
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix.lower() not in (".csv", ".parquet"):
+        raise MolfoundError(f"the output must be a .csv or .parquet file, not {output.name}")
+    if not output.parent.is_dir():
+        raise MolfoundError(f"cannot write {output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise MolfoundError(f"cannot write {output}: it is a folder")
+    if not os.access(output.parent, os.W_OK):
+        raise MolfoundError(f"cannot write {output}: {output.parent} may not be written")
 
 
 def _listed(path: Path) -> list[str]:
     """Return the first word of each line; what follows it is the molecule's name."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig") as file:
         return [(line.split(maxsplit=1) or [""])[0] for line in file]
 
 
 def _column(path: Path, column: str | None) -> list[str]:
-    try:
-        names = parquet.read_schema(path).names if path.suffix == ".parquet" else _csv(path, None).column_names
-        chosen = _smiles_column(names, column, path)
-        table = parquet.read_table(path, columns=[chosen]) if path.suffix == ".parquet" else _csv(path, chosen)
-    except pa.ArrowInvalid as error:
-        raise MolfoundError(f"{path} cannot be read as a table: {error}") from error
+    is_parquet = path.suffix.lower() == ".parquet"
+    names = parquet.read_schema(path).names if is_parquet else _csv(path, None).column_names
+    chosen = _smiles_column(names, column, path)
+    table = parquet.read_table(path, columns=[chosen]) if is_parquet else _csv(path, chosen)
     return [str(value or "") for value in table[chosen].to_pylist()]
 
 
 def _csv(path: Path, column: str | None) -> pa.Table:
-    delimiter = "\t" if ".tsv" in path.suffixes else ","
-    if column is None:
-        reader = csv.open_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter))
-        return reader.schema.empty_table()
-    options = csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()})
-    return csv.read_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=options)
+    name = path.name.lower()
+    parsing = csv.ParseOptions(delimiter="\t" if name.endswith((".tsv", ".tsv.gz")) else ",")
+    with pa.input_stream(str(path), compression="gzip" if name.endswith(".gz") else None) as stream:
+        if column is None:
+            return csv.open_csv(stream, parse_options=parsing).schema.empty_table()
+        options = csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()})
+        return csv.read_csv(stream, parse_options=parsing, convert_options=options)
 
 
 def _smiles_column(names: Sequence[str], wanted: str | None, path: Path) -> str:

@@ -17,6 +17,7 @@ from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
+from molfound.data.table_order import table_order
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification
@@ -76,9 +77,13 @@ class Predictor:
         """Return the predictions of a list of SMILES, one row each, in their order.
 
         A column is named ``task.label``. Regression labels come in their original units, binary ones as probabilities,
-        multiclass ones as the list of the classes' probabilities. At node, edge and node-pair level a cell is the list
-        of the molecule's values in atom (edge, pair) order. A SMILES that cannot be read has its reason in the column
-        ``rejected`` and no prediction.
+        multiclass ones as the list of the classes' probabilities. A SMILES that cannot be read has its reason in the
+        column ``rejected`` and no prediction.
+
+        At node, edge and node-pair level a cell is the list of the molecule's values, in the order of the lists that
+        labels come in: atoms as in the SMILES, or by their atom-map numbers where these are 1 to n (or 0 to n - 1);
+        pairs (i, j) of atoms so numbered at i·n + j; of each bond, in RDKit's order, the edge from its begin to its end
+        atom, then the one back.
 
         Args:
             smiles: SMILES of any number of molecules.
@@ -89,7 +94,7 @@ class Predictor:
             MolfoundError: an unknown task, with the nearest name.
         """
         given = [smiles] if isinstance(smiles, str) else list(smiles)
-        chosen = list(self.tasks) if tasks is None else list(tasks)
+        chosen = list(self.tasks if tasks is None else dict.fromkeys(tasks))
         for name in chosen:
             if name not in self.tasks:
                 raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
@@ -101,8 +106,9 @@ class Predictor:
         arrays, rejections = self.featurize(smiles)
         columns: dict[str, list[Any]] = {f"{t}.{label}": [] for t in tasks for label in self.tasks[t]}
         for batch, predictions in self._forward(arrays, batch_size):
+            texts = [smiles[row] for row in batch.rows.tolist()]
             for name in tasks:
-                cells = _cells(predictions[name], batch, self.model.tasks[name].level)
+                cells = _cells(predictions[name], batch, self.model.tasks[name].level, texts)
                 for label, values in zip(self.tasks[name], cells, strict=True):
                     columns[f"{name}.{label}"].extend(values)
         table = pd.DataFrame({"smiles": smiles, "rejected": pd.Series([None] * len(smiles), dtype=object)})
@@ -134,11 +140,10 @@ class Predictor:
             yield batch, {name: values.cpu() for name, values in self.model.predict(batch.to(device)).items()}
 
 
-def _cells(prediction: Tensor, batch: GraphBatch, level: str) -> list[list[Any]]:
+def _cells(prediction: Tensor, batch: GraphBatch, level: str, smiles: Sequence[str]) -> list[list[Any]]:
     """Return for each label one cell per molecule of the batch: a number at graph level, else a list of numbers."""
-    by_label = prediction.transpose(0, 1)
     if level == "graph":
-        return by_label.tolist()
-    nodes = batch.node_ptr.diff()
-    counts = {"node": nodes, "edge": batch.edge_ptr.diff(), "node_pair": nodes**2}[level].tolist()
-    return [[part.tolist() for part in values.split(counts)] for values in by_label]
+        return prediction.transpose(0, 1).tolist()
+    item_ptr = batch.item_ptr(level)
+    by_label = prediction[table_order(level, smiles, item_ptr)].transpose(0, 1)
+    return [[part.tolist() for part in values.split(item_ptr.diff().tolist())] for values in by_label]
