@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from rdkit import Chem
 
+from molfound.chem.edges import directed_edges, offsets
 from molfound.chem.features import Feature, atom_features, bond_features
 from molfound.chem.molecules import MoleculeBlock
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
@@ -180,28 +181,18 @@ def _columns(codes: list[npt.NDArray[np.uint8]], rows: int) -> npt.NDArray[np.ui
 
 
 def _joined(pieces: list[_Piece]) -> GraphBlock:
-    bond_counts = np.concatenate([piece.bond_counts for piece in pieces])
-    begin = np.concatenate([piece.begin for piece in pieces])
-    end = np.concatenate([piece.end for piece in pieces])
-    node_ptr = _offsets(np.concatenate([piece.atom_counts for piece in pieces]))
-    bond_ptr = _offsets(bond_counts)
-    bond = np.arange(len(begin)) - np.repeat(bond_ptr[:-1], bond_counts)
-    first_node = np.repeat(node_ptr[:-1], bond_counts)
-    source = np.concatenate([begin, end])
-    target = np.concatenate([end, begin])
-    # Node numbers over the whole block ascend from molecule to molecule: one sort by target keeps these together.
-    order = np.argsort((np.concatenate([first_node, first_node]) + target) * (LARGEST_GRAPH + 1) + source)
+    node_ptr = offsets(np.concatenate([piece.atom_counts for piece in pieces]))
+    bond_ptr = offsets(np.concatenate([piece.bond_counts for piece in pieces]))
+    begin = np.concatenate([piece.begin for piece in pieces]).astype(np.uint16)
+    end = np.concatenate([piece.end for piece in pieces]).astype(np.uint16)
+    source, target, bond = directed_edges(begin, end, node_ptr, bond_ptr)
     return GraphBlock(
         node_ptr=node_ptr,
         edge_ptr=2 * bond_ptr,
         bond_ptr=bond_ptr,
         node_codes=np.concatenate([piece.node_codes for piece in pieces]),
         bond_codes=np.concatenate([piece.bond_codes for piece in pieces]),
-        edge_source=source[order].astype(np.uint16),
-        edge_target=target[order].astype(np.uint16),
-        edge_bond=np.concatenate([bond, bond])[order].astype(np.uint16),
+        edge_source=source,
+        edge_target=target,
+        edge_bond=bond,
     )
-
-
-def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])

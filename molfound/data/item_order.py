@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from molfound.chem.edges import offsets
 from molfound.chem.graphs import GraphBlock
-from molfound.data.ragged import offsets
 
 ItemLevel = Literal["node", "edge", "node_pair"]
 NOUNS: dict[ItemLevel, str] = {"node": "atoms", "edge": "edges", "node_pair": "pairs of atoms"}

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from molfound.chem.edges import offsets
 from molfound.config.schema import Kind
 from molfound.data.cells import Problem, read_number_lists, read_numbers
 from molfound.data.item_order import ItemOrder
-from molfound.data.ragged import list_column, offsets, places
+from molfound.data.ragged import list_column, places
 from molfound.errors import MolfoundError
 
 ENCODINGS = {"row": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}

@@ -1,5 +1,6 @@
 """Preparation: from a dataset's table to its graph store, in parallel, resumable, the same bytes whatever happened."""
 
+import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -91,8 +92,10 @@ def prepare_dataset(
         progress: whether to show how far it has come, on standard error.
 
     Raises:
-        MolfoundError: anything the user can mend: a missing file or column, a full disk, too many rejected rows.
+        MolfoundError: anything the user can mend: a missing file or column, a full disk, too many rejected rows, a
+            script that every process started by it runs again.
     """
+    _refuse_unguarded_script()
     folder = store / manifest.name
     with writing_to(folder), _lock(folder, progress):
         remove_partials(folder)
@@ -110,6 +113,15 @@ def prepare_dataset(
             scaffolds=scaffolds,
         )
         return _Preparation(manifest, table, families, data, folder, plugins, progress).run()
+
+
+def _refuse_unguarded_script() -> None:
+    """Refuse to prepare while a new process imports the main script: its parent holds the lock and waits for it."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise MolfoundError(
+            "this script is run again by every process that it starts: put what it does under an "
+            "'if __name__ == \"__main__\":' line"
+        )
 
 
 def open_table(manifest: Manifest, root: Path, store: Path) -> Table:

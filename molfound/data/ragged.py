@@ -6,14 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-
-def offsets(counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Return where each list begins and the last one ends, ``[G+1]``.
-
-    >>> offsets(np.array([2, 0, 1]))
-    array([0, 2, 2, 3])
-    """
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+from molfound.chem.edges import offsets
 
 
 def places(counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

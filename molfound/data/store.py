@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from molfound.chem.edges import directed_edges, offsets
 from molfound.chem.graphs import GraphBlock
 from molfound.data.arrays import GraphArrays, LabelArrays
-from molfound.data.bonds import directed_edges
 from molfound.data.build import RejectedRow, read_rejected
 from molfound.data.families import Family
 from molfound.data.index import Index, StoredFamily
-from molfound.data.ragged import flat_values, offsets
+from molfound.data.ragged import flat_values
 from molfound.data.shards import check_size, read_checked, read_parquet
 from molfound.errors import MolfoundError, did_you_mean
 

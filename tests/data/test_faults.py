@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,9 +35,11 @@ def table(tmp_path: Path) -> Manifest:
 
 
 @contextmanager
-def preparing(folder: Path, processes: int) -> Iterator[subprocess.Popen[str]]:
+def preparing(
+    folder: Path, processes: int, program: Sequence[str] = ("-m", "tests.data.preparing_process")
+) -> Iterator[subprocess.Popen[str]]:
     """Start a process that prepares the table, in a group of its own, whose every process is gone at the end."""
-    command = [sys.executable, "-m", "tests.data.preparing_process", str(folder), str(processes)]
+    command = [sys.executable, *program, str(folder), str(processes)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -202,8 +204,27 @@ def test_a_process_that_dies_is_told_and_nothing_is_lost(tmp_path: Path, small: 
     load_plugin(tmp_path / "plugin.py")
     with pytest.raises(MolfoundError, match=r"a process that prepares the data died .* finished shards are kept"):
         prepare(small, encodings={"deadly": {}}, data=data_config(processes=2), plugins=[tmp_path / "plugin.py"])
-    assert prepare(small).built <= 12
+    report = prepare(small)
+    assert report.built + report.reused == 12
+    assert 0 < report.built < 12
     assert len(GraphStore.open(tmp_path / "stores" / "small").load()) == len(SMILES)
+
+
+@pytest.mark.usefixtures("table")
+def test_a_script_without_a_main_line_is_told_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from tests.data.preparing_process import main\n"
+        "main(Path(sys.argv[1]), int(sys.argv[2]))\n"
+    )
+    with preparing(tmp_path, 2, [str(tmp_path / "script.py")]) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode
+    assert "MolfoundError: this script is run again by every process that it starts" in errors
+    assert "a process that prepares the data died" in errors
+    assert "waiting for it" not in errors
 
 
 def test_a_second_process_waits_and_says_so(

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from molfound.chem.edges import offsets
 from molfound.chem.graphs import GraphBlock, featurize
 from molfound.data.item_order import ItemLevel, item_order
 from molfound.data.label_shards import Pairs, graph_labels, item_labels
-from molfound.data.ragged import offsets
 
 MOLECULES = ["CCO", "c1ccccc1O", "C", "C1CC2CCC1CC2", "[Na+].[Cl-]", "CC(=O)Nc1ccc(O)cc1", "OC1CC1N"]
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from molfound.chem.edges import directed_edges
 from molfound.chem.graphs import featurize, featurize_smiles
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.config.component import Component
 from molfound.config.schema import FeaturesConfig, ScaffoldSplit
-from molfound.data.bonds import bond_ends, directed_edges
+from molfound.data.bonds import bond_ends
 from molfound.data.manifest import Manifest
 from molfound.data.splits import make_split
 from molfound.data.store import GraphStore

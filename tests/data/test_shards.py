@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molfound.data.ragged import list_column, offsets
+from molfound.chem.edges import offsets
+from molfound.data.ragged import list_column
 from molfound.data.shards import (
     DamagedFileError,
     parquet_bytes,
