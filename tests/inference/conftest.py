@@ -9,6 +9,7 @@ import molfound as mf
 from molfound.inference import Predictor
 from molfound.model import MolecularModel, save_model, specify
 from molfound.tasks.resolve import make_task
+from tests.data.conftest import prepare as prepare
 from tests.test_model import all_tasks, experiment
 
 

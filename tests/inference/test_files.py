@@ -56,7 +56,7 @@ def test_a_column_is_chosen_by_name(tmp_path: Path) -> None:
     assert read_smiles([path], "structure") == ["CC", "", "NA"]
     with pytest.raises(MolfoundError, match="has no column 'structur'; did you mean 'structure'"):
         read_smiles([path], "structur")
-    with pytest.raises(MolfoundError, match="has no column named smiles or .* name the SMILES column: --smiles"):
+    with pytest.raises(MolfoundError, match=r"has no column named smiles or .* name the SMILES column: --smiles"):
         read_smiles([path])
 
 

@@ -15,7 +15,6 @@ import molfound as mf
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
-from molfound.data.manifest import ManifestTask
 from molfound.data.mixture import Mixture
 from molfound.data.store import GraphStore
 from molfound.errors import MolfoundError
@@ -113,7 +112,8 @@ def test_atoms_and_pairs_follow_their_map_numbers(model: Predictor, monkeypatch:
         return {"charges": local[:, None].float(), "distances": torch.tensor(pairs)[:, None].float()}
 
     says(model, monkeypatch, numbers)
-    table = model.predict(["CCO", "[CH3:3][CH2:1][OH:2]", "[CH3:0][OH:1]", "[CH3:5][OH:1]"])
+    given = ["CCO", "[CH3:3][CH2:1][OH:2]", "[CH3:0][OH:1]", "[CH3:5][OH:1]"]
+    table = model.predict(given, tasks=["charges", "distances"])
     assert table["charges.q"].tolist() == [[0, 1, 2], [1, 2, 0], [0, 1], [0, 1]]
     assert table["distances.bin"][1] == [11, 12, 10, 21, 22, 20, 1, 2, 0]
     assert table["distances.bin"][3] == [0, 1, 10, 11]
@@ -132,7 +132,6 @@ def listed(tmp_path: Path, prepare: Prepare) -> GraphArrays:
     pq.write_table(pa.table({"smiles": LISTED, **lists}), tmp_path / "listed.parquet")
     tasks = {name: {"level": level, "kind": "regression", "labels": [name]} for name, level in TASKS.items()}
     manifest = manifest_of(["listed.parquet"], tasks=tasks)
-    assert all(isinstance(task, ManifestTask) for task in manifest.tasks.values())
     report = prepare(manifest)
     return GraphStore.open(report.folder, report.families).load()
 
