@@ -41,6 +41,6 @@ def evaluate_run(
     parts = mixture.graphs.part_names
     if part not in parts:
         raise MolfoundError(f"the run's datasets have no part '{part}'{did_you_mean(part, parts)}")
-    limits = BatchLimits(experiment.data.batch.size, experiment.data.batch.nodes, experiment.data.batch.edges)
+    limits = BatchLimits.of(experiment.data.batch)
     batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
     return mixture.tasks, evaluate(load_model(folder), batches)
