@@ -14,7 +14,7 @@ GIVEN = ["CCO", "no-smiles", "C", "[Na+].[Cl-]", "c1ccccc1"]
 
 
 def write(path: Path, text: str) -> Path:
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix.lower() == ".gz" else text.encode())
+    path.write_bytes(gzip.compress(text.encode(), mtime=0) if path.suffix.lower() == ".gz" else text.encode())
     return path
 
 
@@ -64,7 +64,7 @@ def test_a_column_is_chosen_by_name(tmp_path: Path) -> None:
     ("name", "content"),
     [
         ("a.smi.gz", b"CCO\nC\n"),
-        ("b.smi.gz", gzip.compress(b"CCO\n" * 1000)[:-12]),
+        ("b.smi.gz", gzip.compress(b"CCO\n" * 1000, mtime=0)[:-12]),
         ("c.smi", "CCO Äther\n".encode("latin-1")),
         ("d.csv.gz", b"smiles\nCCO\n"),
         ("e.csv", "smiles,name\nCCO,a\nÄ,b\n".encode("latin-1")),
