@@ -47,10 +47,6 @@ class MixtureDataModule(LightningDataModule):
         """Return the batches of the validation part."""
         return self.part_dataloader("val")
 
-    def test_dataloader(self) -> BatchLoader:
-        """Return the batches of the test part."""
-        return self.part_dataloader("test")
-
     def part_dataloader(self, part: str) -> BatchLoader:
         """Return the batches of a part of all datasets that have it, each molecule exactly once."""
         positions = self.mixture.positions(part)

@@ -61,6 +61,18 @@ class Adjacency:
         """int64 ``[E + 1]``: two entries for each edge."""
         return torch.arange(0, 2 * self.target.numel() + 1, 2, device=self.target.device)
 
+    @cached_property
+    def normalized(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The matrix of `sum_normalized` by rows: its columns, where each row begins, and its entries in float64."""
+        nodes = torch.arange(self.degrees.shape[0])
+        # Row i has its edges and then i itself, so an edge moves by the number of rows before its own.
+        columns = nodes.new_empty(self.source.numel() + nodes.numel())
+        columns[self.edges + self.target] = self.source
+        columns[self.ptr[1:] + nodes] = nodes
+        scale = (self.degrees + 1).double().rsqrt()
+        entries = scale[columns] * scale.repeat_interleave(self.degrees + 1, output_size=columns.numel())
+        return columns, self.ptr + torch.arange(nodes.numel() + 1), entries
+
 
 def sum_neighbours(nodes: Tensor, adjacency: Adjacency) -> Tensor:
     """Return for each node the sum of its neighbours' features: ``[N, d]`` to ``[N, d]``."""
@@ -70,11 +82,14 @@ def sum_neighbours(nodes: Tensor, adjacency: Adjacency) -> Tensor:
     return _sum_by_index(nodes.index_select(0, adjacency.source), adjacency.target, adjacency.degrees.shape[0])
 
 
-def sum_edges(edges: Tensor, adjacency: Adjacency) -> Tensor:
-    """Return for each node the sum over the edges that enter it: ``[E, d]`` to ``[N, d]``."""
-    if _packed(edges):
-        return segment_sum(edges, adjacency.target, adjacency.ptr)
-    return _sum_by_index(edges, adjacency.target, adjacency.degrees.shape[0])
+def sum_normalized(nodes: Tensor, adjacency: Adjacency) -> Tensor:
+    """Return ``Σ_j nodes[j] / sqrt(d_i d_j)``, ``[N, d]``, over the neighbours j of i and i itself, which d counts too."""
+    if _packed(nodes):
+        result: Tensor = _SumNormalized.apply(nodes, adjacency)  # type: ignore[no-untyped-call]
+        return result
+    scale = (adjacency.degrees + 1).to(nodes.dtype).rsqrt()[:, None]
+    scaled = nodes * scale
+    return (scaled + sum_neighbours(scaled, adjacency)) * scale
 
 
 def sum_relu_messages(nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
@@ -127,9 +142,9 @@ def _sum_by_index(values: Tensor, index: Tensor, size: int) -> Tensor:
     return values.new_zeros(size, values.shape[1]).index_add(0, index, values)
 
 
-def _sum_gathered(values: Tensor, indices: Tensor, ptr: Tensor) -> Tensor:
-    """Return ``[S, d]``: for segment s the sum of ``values[indices[ptr[s]:ptr[s + 1]]]``."""
-    return torch.embedding_bag(values, indices, ptr, False, 0, False, None, True)[0]
+def _sum_gathered(values: Tensor, indices: Tensor, ptr: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return ``[S, d]``: for segment s the sum of ``values[indices[ptr[s]:ptr[s + 1]]]``, each times its weight."""
+    return torch.embedding_bag(values, indices, ptr, False, 0, False, weights, True)[0]
 
 
 class _SumNeighbours(Function):
@@ -145,6 +160,21 @@ class _SumNeighbours(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         adjacency = ctx.adjacency
         return _sum_gathered(gradient.contiguous(), adjacency.source, adjacency.ptr), None
+
+
+class _SumNormalized(Function):
+    """Its own gradient: the matrix is symmetric."""
+
+    @staticmethod
+    def forward(ctx: Any, nodes: Tensor, adjacency: Adjacency) -> Tensor:
+        columns, ptr, entries = adjacency.normalized
+        ctx.matrix = columns, ptr, entries.to(nodes.dtype)
+        return _sum_gathered(nodes, *ctx.matrix)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _sum_gathered(gradient.contiguous(), *ctx.matrix), None
 
 
 class _SumReluMessages(Function):

@@ -4,12 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from molfound.config.component import Component
 from molfound.config.schema import Kind, Level
-from molfound.errors import MolfoundError
 
 
 @dataclass(frozen=True)
@@ -63,25 +59,3 @@ class Task:
     def outputs(self) -> int:
         """How many numbers a head predicts for one molecule, atom, edge or pair: L, or L * classes."""
         return len(self.labels) * (self.classes or 1)
-
-    def check_values(self, label: NDArray[np.integer], values: NDArray[np.floating]) -> None:
-        """Refuse label values that the task's kind has no meaning for, before they reach a loss.
-
-        Args:
-            label: [V], the label of each value.
-            values: [V], present labels.
-
-        Raises:
-            MolfoundError: naming the first label with an infinite value, a binary one that is not 0 or 1, or a class
-                that is not a whole number from 0 to classes - 1.
-        """
-        if self.kind == "regression":
-            wrong, right = ~np.isfinite(values), "a regression label is a finite number"
-        else:
-            classes = self.classes or 2
-            wrong = (values != np.floor(values)) | (values < 0) | (values >= classes)
-            right = f"a {self.kind} label is a whole number from 0 to {classes - 1}"
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            name = self.labels[int(label[first])]
-            raise MolfoundError(f"task '{self.name}': label '{name}' has the value {values[first]:g}; {right}")

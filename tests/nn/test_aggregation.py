@@ -3,11 +3,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from molfound.data.batch import GraphBatch
-from molfound.nn.aggregation import Adjacency, segment_sum, sum_edges, sum_neighbours, sum_relu_messages
+from molfound.nn.aggregation import Adjacency, segment_sum, sum_neighbours, sum_normalized, sum_relu_messages
 from molfound.nn.edge_table import EdgeGroups, EdgeTable
 from tests.nn.graphs import collate, random_graph
 
@@ -50,11 +49,12 @@ def test_sum_neighbours_is_the_product_with_the_adjacency_matrix(adjacency: Adja
     assert torch.autograd.gradcheck(lambda x: sum_neighbours(x, adjacency), nodes)
 
 
-def test_sum_edges_is_the_product_with_the_incidence_matrix(adjacency: Adjacency) -> None:
-    edges = torch.randn(len(adjacency.source), 3, dtype=torch.float64, requires_grad=True)
-    incidence = F.one_hot(adjacency.target, len(adjacency.degrees)).double().T
-    torch.testing.assert_close(sum_edges(edges, adjacency), incidence @ edges)
-    assert torch.autograd.gradcheck(lambda x: sum_edges(x, adjacency), edges)
+def test_sum_normalized_is_the_product_with_the_normalized_matrix(adjacency: Adjacency) -> None:
+    nodes = node_features(adjacency, 5)
+    looped = dense(adjacency) + torch.eye(len(adjacency.degrees), dtype=torch.float64)
+    root = looped.sum(1).rsqrt().diag()
+    torch.testing.assert_close(sum_normalized(nodes, adjacency), root @ looped @ root @ nodes)
+    assert torch.autograd.gradcheck(lambda x: sum_normalized(x, adjacency), nodes)
 
 
 def test_sum_relu_messages_equals_the_sum_edge_by_edge(adjacency: Adjacency) -> None:
@@ -94,8 +94,10 @@ def test_half_precision_takes_the_plain_way_to_the_same_sums(adjacency: Adjacenc
     halved = sum_relu_messages(nodes.to(dtype), EdgeTable(edges.rows.to(dtype), edges.groups), adjacency)
     assert halved.dtype == dtype
     torch.testing.assert_close(halved.double(), sum_relu_messages(nodes, edges, adjacency), atol=0.1, rtol=0.1)
-    summed = sum_neighbours(nodes.to(dtype), adjacency)
-    torch.testing.assert_close(summed.double(), sum_neighbours(nodes, adjacency), atol=0.1, rtol=0.1)
+    for total in (sum_neighbours, sum_normalized):
+        torch.testing.assert_close(
+            total(nodes.to(dtype), adjacency).double(), total(nodes, adjacency), atol=0.1, rtol=0.1
+        )
 
 
 def test_compiled_sums_equal_eager_ones(adjacency: Adjacency) -> None:
@@ -105,7 +107,7 @@ def test_compiled_sums_equal_eager_ones(adjacency: Adjacency) -> None:
         table = EdgeTable(rows, EdgeGroups(edges.groups.index, ROWS))
         structure = Adjacency(adjacency.source, adjacency.target, adjacency.reverse, adjacency.degrees)
         messages = sum_relu_messages(nodes, table, structure) + sum_neighbours(nodes, structure)
-        return messages + sum_edges(table.expand(), structure)
+        return messages + sum_normalized(nodes, structure)
 
     compiled = torch.compile(function, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(nodes, edges.rows), function(nodes, edges.rows))
@@ -119,6 +121,7 @@ def test_without_any_edge_every_sum_is_zero() -> None:
     table = EdgeTable(rows, EdgeGroups(torch.empty(0, dtype=torch.int64), 2))
     total = sum_neighbours(nodes, lonely) + sum_relu_messages(nodes, table, lonely)
     assert torch.equal(total, torch.zeros(3, 4))
+    assert torch.equal(sum_normalized(nodes, lonely), nodes)
     total.sum().backward()
     assert torch.equal(nodes.grad, torch.zeros(3, 4))
     assert torch.equal(rows.grad, torch.zeros(2, 4))

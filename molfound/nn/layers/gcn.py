@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from molfound.nn.aggregation import Adjacency, sum_neighbours
+from molfound.nn.aggregation import Adjacency, sum_normalized
 from molfound.nn.edge_table import EdgeTable
 from molfound.nn.layers.layer import Layer, layers
 
@@ -26,7 +26,5 @@ class GCN(Layer):
 
     def forward(self, nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
         """Return new node features ``[N, width_out]`` from ``[N, width_in]``."""
-        scale = (adjacency.degrees + 1).to(nodes.dtype).rsqrt()[:, None]
-        scaled = nodes * scale
-        convolved: Tensor = self.linear((scaled + sum_neighbours(scaled, adjacency)) * scale)
+        convolved: Tensor = self.linear(sum_normalized(nodes, adjacency))
         return convolved
