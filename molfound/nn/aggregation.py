@@ -83,7 +83,7 @@ def sum_neighbours(nodes: Tensor, adjacency: Adjacency) -> Tensor:
 
 
 def sum_normalized(nodes: Tensor, adjacency: Adjacency) -> Tensor:
-    """Return ``Σ_j nodes[j] / sqrt(d_i d_j)``, ``[N, d]``, over the neighbours j of i and i itself, which d counts too."""
+    """Return ``Σ_j nodes[j] / sqrt(d_i d_j)``, ``[N, d]``, over the neighbours j of i and i itself; d counts it too."""
     if _packed(nodes):
         result: Tensor = _SumNormalized.apply(nodes, adjacency)  # type: ignore[no-untyped-call]
         return result
