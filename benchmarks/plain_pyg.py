@@ -95,7 +95,7 @@ class PlainGINE(nn.Module):
         """Take over the weights of molfound's model."""
         inputs = "encoder.inputs"
         same = {
-            "bond_mlp": f"{inputs}.bonds.mlp",
+            "bond_mlp": "encoder.bonds.mlp",
             "pair": f"{inputs}.encodings.laplacian.pair",
             "pair_out": f"{inputs}.encodings.laplacian.out",
             "walk": f"{inputs}.encodings.random_walk.mlp",
@@ -112,9 +112,9 @@ class PlainGINE(nn.Module):
             parameters = model.get_submodule(theirs).parameters()
             for mine, given in zip(self.get_submodule(ours).parameters(), parameters, strict=True):
                 mine.data.copy_(given)
-        for ours, theirs in (("atoms", "atoms"), ("bonds", "bonds.embedding")):
+        for ours, theirs in (("atoms", f"{inputs}.atoms"), ("bonds", "encoder.bonds.embedding")):
             tables = list(self.get_submodule(ours).parameters())
-            stacked = model.get_parameter(f"{inputs}.{theirs}.weight")
+            stacked = model.get_parameter(f"{theirs}.weight")
             for table, rows in zip(tables, torch.split(stacked, [len(table) for table in tables]), strict=True):
                 table.data.copy_(rows)
 

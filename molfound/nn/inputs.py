@@ -18,14 +18,14 @@ MAX_DISTINCT_BONDS = 4096
 
 
 class InputNetwork(nn.Module):
-    """Atom codes and encodings to node features, bond codes to edge features.
+    """Atom codes and encodings to node features.
 
-    Node features are a perceptron with one hidden layer (linear, layer norm, GELU, dropout) of twice the output's width
-    on the one-hot codes beside the encoded encodings; edge features are one on the one-hot codes, of half the width.
+    They are a perceptron with one hidden layer (linear, layer norm, GELU, dropout) of twice the output's width on the
+    one-hot codes beside the encoded encodings. An encoder that uses bonds makes `BondFeatures` of `edge_width` itself.
 
     Args:
         atom_sizes: vocabulary size of each atom feature.
-        bond_sizes: vocabulary size of each bond feature.
+        bond_sizes: vocabulary size of each bond feature, for the encoder.
         encodings: the parts of each encoding.
         encoders: the encoder of each of the encodings that the network uses.
         width: width of the node features.
@@ -33,7 +33,7 @@ class InputNetwork(nn.Module):
 
     Attributes:
         node_width: width of the node features.
-        edge_width: width of the edge features.
+        edge_width: width of edge features that goes with it, half of `node_width`.
 
     Raises:
         MolfoundError: an unknown encoding encoder, or one that does not fit its encoding.
@@ -51,9 +51,9 @@ class InputNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.node_width, self.edge_width = width, max(width // 2, 1)
+        self.bond_sizes = tuple(bond_sizes)
         hidden = 2 * width
         self.atoms = CodeEmbedding(atom_sizes, hidden)
-        self.bonds = BondFeatures(bond_sizes, self.edge_width)
         built: dict[str, EncodingEncoder] = {
             name: encoding_encoders.build(encoder.name, name, encodings[name], **encoder.options)
             for name, encoder in encoders.items()
@@ -62,12 +62,13 @@ class InputNetwork(nn.Module):
         self.encoded = nn.Linear(sum(encoder.width for encoder in built.values()), hidden) if built else None
         self.out = nn.Sequential(*hidden_parts(hidden, "gelu", "layer", dropout), nn.Linear(hidden, width))
 
-    def forward(self, batch: GraphBatch) -> tuple[Tensor, EdgeTable]:
-        """Return the node features ``[N, node_width]`` and the edge features, of `edge_width`."""
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return the node features ``[N, node_width]``."""
         hidden = self.atoms(batch.node_codes)
         if self.encoded is not None:
             hidden = hidden + self.encoded(torch.cat([encoder(batch) for encoder in self.encodings.values()], dim=1))
-        return self.out(hidden), self.bonds(batch)
+        features: Tensor = self.out(hidden)
+        return features
 
 
 class CodeEmbedding(nn.Module):
@@ -100,7 +101,7 @@ class CodeEmbedding(nn.Module):
 
 
 class BondFeatures(nn.Module):
-    """Edge features from bond codes, computed once per distinct bond.
+    """Edge features from bond codes: a perceptron with one hidden layer on the one-hot codes, once per distinct bond.
 
     Where the vocabularies allow at most 4,096 different bonds, the table has a row for each of them, else one for each
     bond of the batch.

@@ -42,7 +42,7 @@ def test_edges_of_molecules_without_bond_features_are_alike(graphs: list[Graph])
 def test_a_network_without_encodings_reads_codes_only(batch: GraphBatch) -> None:
     network = InputNetwork(ATOM_SIZES, BOND_SIZES, {}, {}, width=8)
     batch.encodings.clear()
-    assert network(batch)[0].shape == (batch.num_nodes, 8)
+    assert network(batch).shape == (batch.num_nodes, 8)
 
 
 def test_absent_eigenpairs_add_nothing(batch: GraphBatch) -> None:
@@ -87,6 +87,6 @@ def test_encoding_encoders_refuse_what_does_not_fit() -> None:
 
 def test_widths_are_those_told(batch: GraphBatch) -> None:
     network = input_network(width=10)
-    nodes, edges = network(batch)
-    assert nodes.shape == (batch.num_nodes, network.node_width) == (batch.num_nodes, 10)
+    assert network(batch).shape == (batch.num_nodes, network.node_width) == (batch.num_nodes, 10)
+    edges = BondFeatures(network.bond_sizes, network.edge_width)(batch)
     assert edges.expand().shape == (batch.num_edges, network.edge_width) == (batch.num_edges, 5)

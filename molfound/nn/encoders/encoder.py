@@ -11,7 +11,7 @@ from molfound.registry import Registry
 class Encoder(nn.Module):
     """What turns a batch into representations.
 
-    A subclass takes `inputs`, which gives it the embedded features of nodes and edges, declares its options
+    A subclass takes `inputs`, which gives it the features of the nodes, declares its options
     keyword-only, sets `self.widths` and implements `forward(batch) -> Representations`.
 
     Args:

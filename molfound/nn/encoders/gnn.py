@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from molfound.config.component import Component
@@ -9,9 +10,9 @@ from molfound.config.schema import Count, Dropout
 from molfound.data.batch import GraphBatch
 from molfound.nn.aggregation import Adjacency
 from molfound.nn.blocks import Activation, Norm, hidden_parts
-from molfound.nn.edge_table import EdgeTable
+from molfound.nn.edge_table import EdgeGroups, EdgeTable
 from molfound.nn.encoders.encoder import Encoder, encoders
-from molfound.nn.inputs import InputNetwork
+from molfound.nn.inputs import BondFeatures, InputNetwork
 from molfound.nn.layers import layers
 from molfound.nn.representations import Representations, Widths
 
@@ -51,10 +52,12 @@ class GNN(Encoder):
     ) -> None:
         super().__init__(inputs)
         chosen = Component.of(layer)
+        edge_width = inputs.edge_width if layers[chosen.name].uses_edges else 0
+        self.bonds = BondFeatures(inputs.bond_sizes, edge_width) if edge_width else None
         widths = [inputs.node_width] + [width] * depth
         self.blocks = nn.ModuleList(
             Block(
-                layers.build(chosen.name, before, width, inputs.edge_width, **chosen.options),
+                layers.build(chosen.name, before, width, edge_width, **chosen.options),
                 nn.Sequential(*hidden_parts(width, activation, norm, dropout)),
                 residual and before == width,
             )
@@ -64,11 +67,19 @@ class GNN(Encoder):
 
     def forward(self, batch: GraphBatch) -> Representations:
         """Return the representations of the nodes, ``[N, width]``."""
-        nodes, edges = self.inputs(batch)
+        nodes, edges = self.inputs(batch), self._edges(batch)
         adjacency = Adjacency.of(batch)
         for block in self.blocks:
             nodes = block(nodes, edges, adjacency)
         return Representations(nodes)
+
+    def _edges(self, batch: GraphBatch) -> EdgeTable:
+        """Return the edge features, of width 0 if the layers use none."""
+        if self.bonds is not None:
+            features: EdgeTable = self.bonds(batch)
+            return features
+        count = batch.bond_codes.shape[0]
+        return EdgeTable(torch.empty(count, 0, device=batch.bond_codes.device), EdgeGroups(batch.edge_bond, count))
 
 
 class Block(nn.Module):

@@ -25,6 +25,8 @@ class GINE(Layer):
         norm: of the hidden layer.
     """
 
+    uses_edges = True
+
     def __init__(
         self,
         width_in: int,

@@ -1,5 +1,7 @@
 """What a message-passing layer is, and the registry of layers."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from molfound.nn.aggregation import Adjacency
@@ -11,13 +13,16 @@ class Layer(nn.Module):
     """One step of message passing.
 
     A subclass takes the three widths, declares its options keyword-only and implements `forward`. Norm, activation and
-    dropout after the step and the residual around it are the encoder's.
+    dropout after the step and the residual around it are the encoder's. A layer that reads bonds sets `uses_edges`;
+    otherwise `edge_width` is 0 and the edges have no features.
 
     Args:
         width_in: width of the nodes that come in.
         width_out: width of the nodes that go out.
         edge_width: width of the edge features.
     """
+
+    uses_edges: ClassVar[bool] = False
 
     def __init__(self, width_in: int, width_out: int, edge_width: int) -> None:
         super().__init__()
