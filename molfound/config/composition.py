@@ -6,7 +6,7 @@ from typing import Any
 
 from molfound.config.documents import described, read_mapping, write_text
 from molfound.config.interpolation import interpolated
-from molfound.config.locations import find_config, find_shipped
+from molfound.config.locations import SUFFIXES, find_config, find_shipped
 from molfound.config.merging import Layer, merged, override_layer
 from molfound.config.places import place_of, with_defaults
 from molfound.config.problems import located, validated
@@ -26,8 +26,8 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
     `merging.merged`). The schema's defaults are filled in where the files say nothing; then the overrides are laid over
     all that is in force, and ``${...}`` is replaced.
 
-    Paths in `extends` and `plugins` are relative to the file that names them (to the working directory in an
-    override); `data.root`, `data.store` and `run.folder` are relative to the working directory.
+    Paths in `extends`, in `plugins` and of manifests (with ``.yaml``) are relative to the file that names them, in an
+    override to the working directory; `data.root`, `data.store` and `run.folder` are relative to that always.
 
     Args:
         path_or_name: a path, or a name under ``configs/``, with or without ``.yaml``.
@@ -44,7 +44,7 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
     data = with_encoding_encoders(with_defaults(data, _ROOT))
     for text in overrides:
         layer = override_layer(text, data, _ROOT)
-        layer = Layer(layer.source, _with_plugin_paths(layer.data, Path()))
+        layer = Layer(layer.source, _with_paths(layer.data, Path()))
         layers.append(layer)
         data = merged(data, layer.data, _ROOT)
 
@@ -82,7 +82,7 @@ def _file_layers(path: Path, chain: tuple[Path, ...], seen: list[Path]) -> list[
         if any(parent.samefile(above) for above in chain):
             raise MolfoundError(f"{path}: extends goes in a circle: {' -> '.join(map(str, (*chain, parent)))}")
         layers += _file_layers(parent, chain, seen)
-    return [*layers, Layer(str(path), _with_plugin_paths(data, path.parent))]
+    return [*layers, Layer(str(path), _with_paths(data, path.parent))]
 
 
 def _names(parents: Any, path: Path) -> list[str]:
@@ -94,17 +94,27 @@ def _names(parents: Any, path: Path) -> list[str]:
     return names
 
 
-def _with_plugin_paths(data: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    """Return the layer with its plugins as absolute paths."""
-    plugins = data.get("plugins")
-    if not isinstance(plugins, list):
-        return data
+def _with_paths(data: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """Return the layer with its plugins and the manifests that are files (``.yaml``) as absolute paths."""
 
-    def absolute(plugin: Any) -> Any:
-        keep = not isinstance(plugin, str) or not plugin or plugin.startswith("${")
-        return plugin if keep else str((folder / plugin).resolve())
+    def absolute(path: Any) -> Any:
+        keep = not isinstance(path, str) or not path or path.startswith("${")
+        return path if keep else str((folder / path).resolve())
 
-    return {**data, "plugins": [absolute(plugin) for plugin in plugins]}
+    def with_manifest(dataset: Any) -> Any:
+        match dataset:
+            case {"manifest": str(manifest)} if manifest.endswith(SUFFIXES):
+                return {**dataset, "manifest": absolute(manifest)}
+        return dataset
+
+    match data:
+        case {"plugins": [*plugins]}:
+            data = {**data, "plugins": [absolute(plugin) for plugin in plugins]}
+    match data:
+        case {"data": {"datasets": dict(datasets)}}:
+            found = {name: with_manifest(dataset) for name, dataset in datasets.items()}
+            data = {**data, "data": {**data["data"], "datasets": found}}
+    return data
 
 
 def _origin(path: tuple[str, ...], layers: Sequence[Layer], of_whole: str) -> str:

@@ -160,6 +160,18 @@ def test_plugins_are_found_from_the_file_that_names_them(
     assert load_config(child, ["plugins=[here.py]"]).plugins == (str(tmp_path / "here.py"),)
 
 
+def test_manifests_are_found_from_the_file_that_names_them(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("parts/base.yaml", BASE)
+    child = write("child.yaml", "extends: parts/base\ndata: {datasets: {own: {manifest: own.yaml}}}\n")
+    monkeypatch.chdir(tmp_path / "parts")
+    datasets = load_config(child, ["data.datasets.other={manifest: ../sets/other.yml}"]).data.datasets
+    assert datasets["own"].manifest == str(tmp_path / "own.yaml")
+    assert datasets["other"].manifest == str(tmp_path / "sets/other.yml")
+    assert datasets["qm9"].manifest == "toymix/qm9"
+
+
 @pytest.mark.parametrize(
     ("override", "problem"),
     [

@@ -118,8 +118,9 @@ def test_the_loss_of_a_fixed_batch_goes_down(encoder: Encoder, batch: GraphBatch
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_every_parameter_that_can_matter_gets_a_gradient(batch: GraphBatch) -> None:
-    encoder = GNN(input_network(), layer="gine", depth=2, width=16)
+@pytest.mark.parametrize("layer", list(layers))
+def test_every_parameter_gets_a_gradient(layer: str, batch: GraphBatch) -> None:
+    encoder = GNN(input_network(), layer=layer, depth=2, width=16)
     encoder(batch).nodes.square().sum().backward()
     assert not [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
 

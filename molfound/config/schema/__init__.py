@@ -1,0 +1,35 @@
+"""The typed, frozen configuration of an experiment: every key, its type, its default and what it means."""
+
+from molfound.config.schema.data import BatchConfig, DataConfig, DatasetConfig
+from molfound.config.schema.experiment import Experiment, with_encoding_encoders
+from molfound.config.schema.model import FeaturesConfig, ModelConfig, TaskConfig
+from molfound.config.schema.splits import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit, SplitSpec
+from molfound.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from molfound.config.schema.values import Count, Dropout, Key, Kind, Level, Section, Text, Texts
+
+__all__ = [
+    "BatchConfig",
+    "ColumnSplit",
+    "Count",
+    "DataConfig",
+    "DatasetConfig",
+    "Dropout",
+    "Experiment",
+    "FeaturesConfig",
+    "FileSplit",
+    "Key",
+    "Kind",
+    "Level",
+    "ModelConfig",
+    "OptimizerConfig",
+    "RandomSplit",
+    "ScaffoldSplit",
+    "ScheduleConfig",
+    "Section",
+    "SplitSpec",
+    "TaskConfig",
+    "Text",
+    "Texts",
+    "TrainingConfig",
+    "with_encoding_encoders",
+]

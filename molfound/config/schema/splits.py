@@ -1,0 +1,93 @@
+"""How a dataset is split into parts."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
+
+from molfound.config.schema.values import Section, Seed, Text
+
+
+class FileSplit(Section):
+    """Parts given as row numbers in a ``.pt``, ``.npz`` or ``.csv`` file."""
+
+    kind: Literal["file"]
+    """Row numbers are read from a file."""
+    file: Text
+    """The file, sought where the dataset's files are: part name to row numbers."""
+    url: Text | None = None
+    """Where the file can be fetched."""
+    sha256: Text | None = None
+    """SHA-256 checksum, in hexadecimal digits, which the file has to have; null: any."""
+
+
+def _fractions(value: Any) -> Any:
+    numbers = isinstance(value, list | tuple) and all(type(part) in (int, float) for part in value)
+    if not numbers or len(value) != 3 or not all(0 <= part <= 1 for part in value) or value[0] == 0:
+        raise PydanticCustomError("fractions", "should be three shares from 0 to 1, train, val and test, train above 0")
+    if sum(value) > 1 + 1e-9:
+        raise PydanticCustomError("fractions", "the fractions sum to {total}, above 1", {"total": f"{sum(value):g}"})
+    return tuple(float(part) for part in value)
+
+
+Fractions = Annotated[tuple[float, float, float], BeforeValidator(_fractions)]
+
+
+class RandomSplit(Section):
+    """Parts drawn row by row at random."""
+
+    kind: Literal["random"]
+    """Rows are drawn at random."""
+    fractions: Fractions = (0.8, 0.1, 0.1)
+    """Shares of the rows for train, val and test; at most 1 in all, and what they leave is not used."""
+    seed: Seed = 42
+    """Seed of the draw."""
+
+
+class ScaffoldSplit(Section):
+    """Parts of whole Murcko scaffolds, so that no scaffold stands in two parts."""
+
+    kind: Literal["scaffold"]
+    """Whole Murcko scaffolds are drawn."""
+    fractions: Fractions = (0.8, 0.1, 0.1)
+    """Shares of the rows for train, val and test; at most 1 in all, and what they leave is not used."""
+    seed: Seed = 42
+    """Seed of the draw."""
+
+
+class ColumnSplit(Section):
+    """Parts named by a column of the table."""
+
+    kind: Literal["column"]
+    """A column names each row's part."""
+    column: Text
+    """The column; its values are part names (train, val, test, …), and a row without one is not used."""
+
+
+SplitSpec = Annotated[FileSplit | RandomSplit | ScaffoldSplit | ColumnSplit, Field(discriminator="kind")]
+"""How a dataset is split, in a manifest or in an experiment."""
+
+SPLIT_KINDS = ("file", "random", "scaffold", "column")
+
+
+def _split_form(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "name"
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+SplitChoice = Annotated[
+    Annotated[Text, Tag("name")]
+    | Annotated[FileSplit, Tag("file")]
+    | Annotated[RandomSplit, Tag("random")]
+    | Annotated[ScaffoldSplit, Tag("scaffold")]
+    | Annotated[ColumnSplit, Tag("column")],
+    Discriminator(
+        _split_form,
+        custom_error_type="split",
+        custom_error_message="should be the name of a split of the manifest, or {kind: …} with kind one of "
+        + ", ".join(SPLIT_KINDS),
+    ),
+]

@@ -1,0 +1,93 @@
+"""How a model is trained and what a training leaves behind."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, Strict
+
+from molfound.config.schema.values import Count, Dropout, Section, Text
+
+
+class OptimizerConfig(Section):
+    """The optimiser."""
+
+    name: Literal["adamw"] = "adamw"
+    """AdamW (Loshchilov and Hutter, 2019)."""
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    """Highest learning rate."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled weight decay."""
+    betas: Annotated[tuple[Dropout, Dropout], Strict(False)] = (0.9, 0.999)
+    """Decays of the running means of the gradient and of its square."""
+
+
+class ScheduleConfig(Section):
+    """The learning rate over the steps: a linear warm-up, then the named way down."""
+
+    name: Literal["constant", "linear", "cosine"] = "linear"
+    """Course after the warm-up."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Length of the warm-up as a share of all steps."""
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Learning rate at the end as a share of the highest."""
+
+
+class EarlyStoppingConfig(Section):
+    """When to stop before the last epoch."""
+
+    monitor: Text = "val/loss"
+    """The figure watched."""
+    patience: Count = 10
+    """Epochs without improvement after which training stops."""
+    mode: Literal["min", "max"] | None = None
+    """Whether smaller or larger is better; null: as the metric says."""
+
+
+def _precision(value: Any) -> Any:
+    return str(value) if type(value) is int else value
+
+
+class TrainingConfig(Section):
+    """How the model is trained."""
+
+    epochs: Count = 60
+    """Epochs."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """The optimiser."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """The learning-rate schedule."""
+    clip: Annotated[float, Field(gt=0)] | None = 1.0
+    """Largest norm of the gradient; null: not clipped."""
+    accumulate: Count = 1
+    """Batches per optimiser step."""
+    precision: Annotated[Literal["32", "bf16"], BeforeValidator(_precision)] = "32"
+    """Number format of the forward and backward pass."""
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of the moving average of the weights, such as 0.999; null: none."""
+    compile: bool = False
+    """Compile the model (torch.compile)."""
+    early_stopping: EarlyStoppingConfig | None = None
+    """When to stop early; null: never."""
+    monitor: Text = "val/loss"
+    """The figure that says which checkpoint is best."""
+    monitor_mode: Literal["min", "max"] | None = None
+    """Whether a smaller or a larger figure is better; null: as the metric says."""
+    nonfinite: Literal["stop", "skip"] = "stop"
+    """What to do at a NaN or infinite loss: stop and name it, or skip the step."""
+    threads: Count | None = None
+    """Torch threads; null: torch's own choice."""
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    """Kind of device."""
+    checkpoint_steps: Count | None = None
+    """Also keep the last checkpoint every so many steps; null: each epoch only."""
+
+
+class RunConfig(Section):
+    """What a training leaves behind."""
+
+    folder: Text | None = None
+    """The run folder, relative to the working directory; null: runs/ followed by the experiment's name."""
+    baselines: Annotated[tuple[Literal["mean", "forest"], ...], Strict(False)] = ("mean",)
+    """Fitted to the same training rows and scored on the same test rows: the training mean; a random forest on Morgan
+    counts, which takes minutes where there are tens of thousands of molecules."""
+    tensorboard: bool = False
+    """Also write the figures for TensorBoard, into the run's folder tensorboard/; needs molfound[track]."""
