@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from molfound.config.schema import Level
@@ -114,18 +113,15 @@ class MolecularModel(nn.Module):
     def _rows(self, level: Level, made: Representations, batch: GraphBatch, span: Span) -> Tensor:
         """Return the representations at a level of the graphs ``first`` to ``last - 1`` of a batch."""
         first, last = span
-        values, node_ptr = made.at(level), batch.node_ptr
-        if level == "graph" and values is not None:
-            return values[first:last]
+        values = made.at(level)
         if values is not None:
-            pair_ptr = F.pad(node_ptr.diff().square().cumsum(0), (1, 0)) if level == "node_pair" else node_ptr
-            return values[_items(batch, {"node": node_ptr, "edge": batch.edge_ptr, "node_pair": pair_ptr}[level], span)]
+            return values[first:last] if level == "graph" else values[_items(level, batch, span)]
         if level == "edge":
-            edges = _items(batch, batch.edge_ptr, span)
+            edges = _items(level, batch, span)
             bonds = batch.bond_codes.index_select(0, batch.edge_bond[edges])
             read: Tensor = self.readouts["edge"](made.nodes, batch.edge_index[:, edges], bonds)
         else:
-            read = self.readouts["node_pair"](made.nodes, node_pairs(node_ptr[first : last + 1]))
+            read = self.readouts["node_pair"](made.nodes, node_pairs(batch.node_ptr[first : last + 1]))
         return read
 
     def _finished(self, name: str, values: Tensor) -> Tensor:
@@ -196,10 +192,13 @@ def _readouts(specification: ModelSpecification, encoder: Encoder) -> dict[str, 
     return made
 
 
-def _items(batch: GraphBatch, ptr: Tensor, span: Span) -> slice:
+def _items(level: Level, batch: GraphBatch, span: Span) -> slice:
     """Return which nodes, edges or pairs are those of the graphs of a span."""
     # Reading a pointer makes the processor wait for the GPU.
-    return slice(None) if span == (0, batch.num_graphs) else slice(int(ptr[span[0]]), int(ptr[span[1]]))
+    if span == (0, batch.num_graphs):
+        return slice(None)
+    first, last = batch.item_ptr(level)[list(span)].tolist()
+    return slice(first, last)
 
 
 def _count(module: nn.Module) -> int:
