@@ -1,8 +1,8 @@
 """The ToyMix GINE as one writes it with torch-geometric: the rival of `train_step.py`.
 
 The same architecture as molfound's, so that weights can be copied from one to the other: an embedding per feature, the
-DeepSet and the perceptron of the encodings, GINEConv with a linear map of the edge features, norm, GELU, dropout and
-residual, sum pooling, one perceptron per task. One loss per task over the labels that are there.
+DeepSet and the perceptron of the encodings, GINEConv with a linear map of the edge features, norm, GELU and residual,
+sum pooling, one perceptron per task. One loss per task over the labels that are there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from torch_geometric.nn import GINEConv, global_add_pool
 
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
+from molfound.tasks.task import Task
 
 
 class PlainGINE(nn.Module):
@@ -23,27 +24,23 @@ class PlainGINE(nn.Module):
     Args:
         atom_sizes: values of each atom feature.
         bond_sizes: values of each bond feature.
-        labels: number of labels of each task.
-        hidden: hidden units of each task's head.
+        tasks: by name; their heads are perceptrons with one hidden layer.
         depth: number of layers.
         width: of the nodes in the layers.
         input_width: of the nodes before them.
         steps: of the random walk.
-        dropout: after each layer.
     """
 
     def __init__(
         self,
         atom_sizes: Sequence[int],
         bond_sizes: Sequence[int],
-        labels: Mapping[str, int],
-        hidden: Mapping[str, int],
+        tasks: Mapping[str, Task],
         *,
         depth: int,
         width: int,
         input_width: int,
         steps: int,
-        dropout: float,
     ) -> None:
         super().__init__()
         wide, edge_width, encoding_width = 2 * input_width, input_width // 2, 32
@@ -67,13 +64,7 @@ class PlainGINE(nn.Module):
             for before in widths[:-1]
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
-        self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict(
-            {
-                task: nn.Sequential(nn.Linear(width, hidden[task]), nn.ReLU(), nn.Linear(hidden[task], count))
-                for task, count in labels.items()
-            }
-        )
+        self.heads = nn.ModuleDict({name: head(width, task) for name, task in tasks.items()})
 
     def forward(self, data: Batch) -> dict[str, Tensor]:
         """Return the predictions of every task for every graph."""
@@ -86,7 +77,7 @@ class PlainGINE(nn.Module):
         x = self.out(hidden + self.encoded(encoded))
         edges = self.bond_mlp(sum(embedding(data.edge_attr[:, i]) for i, embedding in enumerate(self.bonds)))
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            updated = self.dropout(F.gelu(norm(conv(x, data.edge_index, edges))))
+            updated = F.gelu(norm(conv(x, data.edge_index, edges)))
             x = x + updated if x.shape == updated.shape else updated
         pooled = global_add_pool(x, data.batch, size=data.num_graphs)
         return {task: head(pooled) for task, head in self.heads.items()}
@@ -117,6 +108,12 @@ class PlainGINE(nn.Module):
             stacked = model.get_parameter(f"{theirs}.weight")
             for table, rows in zip(tables, torch.split(stacked, [len(table) for table in tables]), strict=True):
                 table.data.copy_(rows)
+
+
+def head(width: int, task: Task) -> nn.Sequential:
+    """Return a task's head."""
+    (hidden,), dropout = task.head.options["hidden"], task.head.options.get("dropout", 0.0)
+    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, len(task.labels)))
 
 
 def masked_losses(predictions: Mapping[str, Tensor], data: Batch) -> Tensor:

@@ -18,8 +18,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from molfound.chem.graphs import featurize_smiles
-from molfound.config.component import Component
-from molfound.config.schema import Experiment, OptimizerConfig
+from molfound.config import load_config
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.collection import GraphCollection
 from molfound.data.loader import training_batches
@@ -31,24 +30,13 @@ from molfound.training.objective import bound_losses, task_losses, total_loss
 from molfound.training.optimization import make_optimizer
 
 BAR, LOADER_BAR = 1.3, 0.05
-FILES = {"qm9": "qm9.csv.gz", "tox21": "Tox21-7k-12-labels.csv.gz", "zinc": "ZINC12k.csv.gz"}
-HIDDEN = {"qm9": 128, "tox21": 64, "zinc": 32}
-PAIRS, STEPS = 8, 16
-ENCODER = {"name": "gnn", "layer": "gine", "depth": 4, "width": 96, "dropout": 0.1}
-EXPERIMENT = Experiment.model_validate(
-    {
-        "name": "train-step",
-        "data": {"datasets": {name: {"manifest": name} for name in FILES}},
-        "encodings": {"laplacian": {"pairs": PAIRS}, "random_walk": {"steps": STEPS}},
-        "model": {"inputs": {"width": 64}, "encoder": ENCODER},
-        "tasks": {name: {"dataset": name} for name in FILES},
-    }
-)
+FILES = {"qm9": "qm9.csv.gz", "tox21": "Tox21-7k-12-labels.csv.gz", "zinc12k": "ZINC12k.csv.gz"}
+EXPERIMENT = load_config("toymix/gine")
 
 
 def main() -> None:
     """Measure and print."""
-    options = arguments(__doc__ or "", molecules=6000, batch=200, rounds=40)
+    options = arguments(__doc__ or "", molecules=6000, batch=EXPERIMENT.data.batch.size, rounds=40)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     arrays = mixture(options.data / "toymix", options.molecules)
@@ -60,22 +48,21 @@ def main() -> None:
             "graph",
             "binary" if name == "tox21" else "regression",
             part.labels[name].names,
-            head=Component("mlp", {"hidden": [HIDDEN[name]]}),
+            head=EXPERIMENT.tasks[name].head,
         )
         for name, part in arrays.items()
     }
     specification = specify(EXPERIMENT, tasks)
     model = MolecularModel(specification)
+    encoder = EXPERIMENT.model.encoder.options
     plain = PlainGINE(
         [feature.size for feature in specification.atoms],
         [feature.size for feature in specification.bonds],
-        {name: len(task.labels) for name, task in tasks.items()},
-        HIDDEN,
-        depth=4,
-        width=96,
-        input_width=64,
-        steps=STEPS,
-        dropout=0.1,
+        tasks,
+        depth=encoder["depth"],
+        width=encoder["width"],
+        input_width=EXPERIMENT.model.inputs.width,
+        steps=EXPERIMENT.encodings["random_walk"]["steps"],
     )
     plain.load_from(model)
     data = [as_data(collection.batch([position]), rows(collection, position)) for position in range(len(collection))]
@@ -132,7 +119,7 @@ class Molfound(Timed):
 
     def __init__(self, model: MolecularModel, collection: GraphCollection, limits: BatchLimits) -> None:
         super().__init__()
-        self.model, self.optimizer = model.train(), make_optimizer(model.parameters(), OptimizerConfig())
+        self.model, self.optimizer = model.train(), make_optimizer(model.parameters(), EXPERIMENT.training.optimizer)
         nodes, edges = (ptr.diff().numpy() for ptr in (collection.node_ptr, collection.edge_ptr))
         pools = {name: Pool(np.arange(*span)) for name, span in collection.ranges.items()}
         self.sampler = MixtureSampler(pools, limits, nodes, edges, seed=0)
@@ -166,7 +153,7 @@ class Plain(Timed):
 
     def __init__(self, model: PlainGINE, loader: DataLoader) -> None:
         super().__init__()
-        self.model, self.optimizer = model.train(), make_optimizer(model.parameters(), OptimizerConfig())
+        self.model, self.optimizer = model.train(), make_optimizer(model.parameters(), EXPERIMENT.training.optimizer)
         self.batches = self._batches(loader)
 
     def _batches(self, loader: DataLoader) -> Iterator[Any]:
