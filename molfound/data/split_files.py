@@ -26,7 +26,7 @@ def read_split_file(path: Path) -> dict[str, NDArray[np.int64]]:
     - ``.pt``: a mapping of part to a list, tensor or array; only plain data is unpickled.
     - ``.npz``: an array for each part.
     - ``.csv``: either the columns ``row`` and ``part``, one line per row; or one column of row numbers for each part,
-      shorter ones filled up with empty cells.
+      shorter ones filled up with empty cells. Empty lines are skipped; every other one is as wide as the header.
 
     Raises:
         MolfoundError: a file that is missing, unreadable, of another kind, or holds something other than row numbers.
@@ -62,18 +62,25 @@ def _read_npz(path: Path) -> dict[Any, Any]:
 def _read_csv(path: Path) -> dict[Any, Any]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *lines = list(csv.reader(file)) or [[]]
+            reader = csv.reader(file)
+            numbered = [(reader.line_num, line) for line in reader if line]
     except (UnicodeDecodeError, csv.Error) as error:
         raise MolfoundError(f"split file {path} is not CSV text") from error
-    names = [name.strip() for name in header]
+    names = [name.strip() for name in numbered[0][1]] if numbered else []
+    twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
+    if twice is not None:
+        raise MolfoundError(f"split file {path}, line {numbered[0][0]}: two columns named '{twice}'")
+    for number, line in numbered:
+        if len(line) != len(names):
+            raise MolfoundError(f"split file {path}, line {number}: {len(line)} cells under {len(names)} column names")
+    lines = [line for _, line in numbered[1:]]
     if set(names) == {"row", "part"}:
         row, part = names.index("row"), names.index("part")
         by_part: dict[str, list[str]] = {}
         for line in lines:
-            if len(line) == 2:
-                by_part.setdefault(line[part].strip(), []).append(line[row])
+            by_part.setdefault(line[part].strip(), []).append(line[row])
         return by_part
-    columns = {name: [line[i] for line in lines if i < len(line)] for i, name in enumerate(names) if name}
+    columns = {name: [line[i] for line in lines] for i, name in enumerate(names) if name}
     return {
         name: [cell for cell in cells if cell.strip().lower() not in ("", "nan")] for name, cells in columns.items()
     }

@@ -19,6 +19,7 @@ Split = dict[str, NDArray[np.int64]]
 
 PARTS = ("train", "val", "test")
 OTHER_NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
+MOST_PARTS = 100
 
 
 def make_split(
@@ -64,17 +65,18 @@ def make_split(
 
 
 def checked_split(parts: Mapping[str, NDArray[np.int64]], rows: int, source: str) -> Split:
-    """Return parts as a split: sorted, under our part names (``valid`` is ``val``).
+    """Return parts as a split: sorted, under our part names (``valid`` and ``VAL`` are ``val``).
 
     Raises:
-        MolfoundError: a row number outside ``[0, rows)``, twice in a part or in two parts, or no part at all.
+        MolfoundError: a row number outside ``[0, rows)``, twice in a part or in two parts; no part at all, or too many.
     """
     if not parts:
         raise MolfoundError(f"{source} has no part")
+    _refuse_many(len(parts), source)
     split: Split = {}
     owner = np.full(rows, -1, dtype=np.int16)
     for number, (name, members) in enumerate(parts.items()):
-        part = OTHER_NAMES.get(name.lower(), name)
+        part = _our_name(name)
         if part in split:
             raise MolfoundError(f"{source} has two parts for '{part}'")
         numbers = np.sort(members)
@@ -97,14 +99,31 @@ def column_split(cells: pa.Array, column: str) -> Split:
     """Return the rows by the part that their cell names; a row with an empty cell is in no part.
 
     Raises:
-        MolfoundError: a column that is no text, or has no part at all.
+        MolfoundError: a column that is no text, has no part at all, or too many.
     """
     if not pa.types.is_string(cells.type):
         raise MolfoundError(f"split column '{column}' holds {cells.type}, not names of parts")
     names = pc.utf8_trim_whitespace(cells.fill_null("")).dictionary_encode()
+    source = f"split column '{column}'"
+    _refuse_many(len(names.dictionary), source)
     codes = names.indices.to_numpy()
-    parts = {name: np.flatnonzero(codes == code) for code, name in enumerate(names.dictionary.to_pylist()) if name}
-    return checked_split(parts, len(cells), source=f"split column '{column}'")
+    spellings: dict[str, list[int]] = {}
+    for code, name in enumerate(names.dictionary.to_pylist()):
+        if name:
+            spellings.setdefault(_our_name(name), []).append(code)
+    parts = {name: np.flatnonzero(np.isin(codes, members)) for name, members in spellings.items()}
+    return checked_split(parts, len(cells), source)
+
+
+def _our_name(part: str) -> str:
+    """Return our name of a part that is known under the given one in whatever case; any other name stays."""
+    folded = part.lower()
+    return OTHER_NAMES.get(folded, folded if folded in PARTS else part)
+
+
+def _refuse_many(parts: int, source: str) -> None:
+    if parts > MOST_PARTS:
+        raise MolfoundError(f"{source} names {parts:,} different parts, more than {MOST_PARTS}: are they parts at all?")
 
 
 def random_split(rows: int, fractions: Sequence[float], seed: int) -> Split:

@@ -90,6 +90,48 @@ def test_a_column_names_the_parts_under_any_usual_name() -> None:
         column_split(pa.array(["", None], pa.string()), "split")
 
 
+def test_parts_known_to_us_have_our_names_in_whatever_case(tmp_path: Path) -> None:
+    cells = pa.array(["Train", "TRAIN", "Valid", "Test", "dev", "Seen"])
+    expected = {"train": [0, 1], "val": [2, 4], "test": [3], "Seen": [5]}
+    assert {part: rows.tolist() for part, rows in column_split(cells, "split").items()} == expected
+    (tmp_path / "s.csv").write_text("TRAIN,Validation,Test\n0,1,2\n")
+    split = make_split(FileSplit(kind="file", file="s.csv"), 3, folders=[tmp_path])
+    assert {part: rows.tolist() for part, rows in split.items()} == {"train": [0], "val": [1], "test": [2]}
+
+
+def test_a_column_of_other_texts_is_no_split(tmp_path: Path) -> None:
+    most = [f"fold {number}" for number in range(100)]
+    assert len(column_split(pa.array(most), "fold")) == 100
+    with pytest.raises(MolfoundError, match="split column 'name' names 101 different parts, more than 100"):
+        column_split(pa.array([*most, "more"]), "name")
+    (tmp_path / "s.csv").write_text("row,part\n" + "".join(f"{row},part {row}\n" for row in range(101)))
+    with pytest.raises(MolfoundError, match=r"split file .*s\.csv names 101 different parts"):
+        make_split(FileSplit(kind="file", file="s.csv"), 101, folders=[tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("row,part\n0,train\n1\n2,test\n", "line 3: 1 cells under 2 column names"),
+        ("row,part\n\n0,train\n1,test,x\n", "line 4: 3 cells under 2 column names"),
+        ("train,test\n0,1\n2,3,4\n", "line 3: 3 cells under 2 column names"),
+        ("train,test\n0,1\n2\n", "line 3: 1 cells under 2 column names"),
+        ("train,train,test\n0,1,2\n", "line 1: two columns named 'train'"),
+        ("row,part,row\n0,train,1\n", "line 1: two columns named 'row'"),
+    ],
+)
+def test_a_line_of_another_width_is_named_and_no_row_lost(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "s.csv").write_text(content)
+    with pytest.raises(MolfoundError, match=rf"s\.csv, {message}"):
+        make_split(FileSplit(kind="file", file="s.csv"), 9, folders=[tmp_path])
+
+
+def test_empty_lines_of_a_split_file_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("\nrow,part\n\n0,train\n\n1,test\n\n")
+    split = make_split(FileSplit(kind="file", file="s.csv"), 2, folders=[tmp_path])
+    assert {part: rows.tolist() for part, rows in split.items()} == {"train": [0], "test": [1]}
+
+
 def test_a_column_split_reads_its_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("smiles,fold\nC,train\nN,test\nO,train\n")
     table = Table([tmp_path / "t.csv"])
