@@ -13,7 +13,10 @@ from pathlib import Path
 from measuring import report
 from safetensors.torch import load_file
 
+from molfound.training.checkpoint import load_checkpoint
+
 BAR = 1.0
+CHECKPOINT_STEPS = 5
 
 
 def main() -> None:
@@ -25,23 +28,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        config = write_config(Path(folder), options.data, options.epochs)
-        started = time.perf_counter()
-        finish(["train", str(config), "run.folder=whole"], Path(folder))
-        seconds = time.perf_counter() - started
-        run = Path(folder) / "killed"
-        positions = []
-        for number in range(options.kills):
-            resumed = ["train", "--resume", "killed"] if (run / "config.yaml").exists() else None
-            process = start(resumed or ["train", str(config), "run.folder=killed"], Path(folder))
-            time.sleep(chance.uniform(0, seconds * 2 / options.kills) + (seconds / 4 if number else seconds / 2))
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            positions.append(line_count(run / "metrics.jsonl"))
-        finish(["train", "--resume", "killed"], Path(folder))
-        same = same_run(Path(folder) / "whole", run)
-    report(float(same), BAR, kills=options.kills, epochs=options.epochs, figures_when_killed=positions)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = write_config(folder, options.data, options.epochs)
+        finish(["train", str(config), "run.folder=whole"], folder)
+        steps = steps_taken(folder / "whole")
+        moments = sorted(chance.uniform(0, steps) for _ in range(options.kills))
+        taken = [kill_at(moment, chance.uniform(0, 0.2), config, folder) for moment in moments]
+        finish(["train", "--resume", "killed"], folder)
+        same = same_run(folder / "whole", folder / "killed")
+    report(float(same), BAR, kills=options.kills, steps=steps, steps_kept_when_killed=taken)
     raise SystemExit(not same)
 
 
@@ -51,9 +47,9 @@ def write_config(folder: Path, data: Path, epochs: int) -> Path:
     path.write_text(
         f"""extends: toymix/gine
 name: killed
-data: {{root: {data.resolve()}, datasets: {{qm9: null, zinc12k: null}}}}
+data: {{root: {data.resolve()}, batch: {{size: 50}}, datasets: {{qm9: null, zinc12k: null}}}}
 tasks: {{qm9: null, zinc12k: null}}
-training: {{epochs: {epochs}, threads: 1, checkpoint_steps: 5, accelerator: cpu}}
+training: {{epochs: {epochs}, threads: 1, checkpoint_steps: {CHECKPOINT_STEPS}, accelerator: cpu}}
 run: {{baselines: []}}
 """
     )
@@ -72,9 +68,25 @@ def finish(arguments: list[str], folder: Path) -> None:
         raise SystemExit(f"molfound {' '.join(arguments)} failed")
 
 
-def line_count(path: Path) -> int:
-    """Return how many figures had been recorded."""
-    return len(path.read_bytes().splitlines()) if path.exists() else 0
+def kill_at(moment: float, later: float, config: Path, folder: Path) -> int:
+    """Train or go on until a checkpoint of so many steps is there and a little on, kill, and return its steps."""
+    run = folder / "killed"
+    resumes = (run / "config.yaml").exists()
+    process = start(["train", "--resume", "killed"] if resumes else ["train", str(config), "run.folder=killed"], folder)
+    while steps_taken(run) < moment - CHECKPOINT_STEPS and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(later)
+    if process.poll() is not None:
+        raise SystemExit("the training ended before it was killed")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return steps_taken(run)
+
+
+def steps_taken(run: Path) -> int:
+    """Return the optimiser steps of a run's last checkpoint."""
+    checkpoint = run / "checkpoints" / "last.pt"
+    return load_checkpoint(checkpoint)["progress"].step if checkpoint.exists() else 0
 
 
 def same_run(first: Path, second: Path) -> bool:

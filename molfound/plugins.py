@@ -4,11 +4,14 @@ import hashlib
 import importlib.util
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from molfound.errors import MolfoundError
+
+PREFIX = "molfound_plugin_"  # of a plugin's module, whose name goes on with the beginning of the file's checksum
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def load_plugin(path: Path) -> None:
     if not path.is_file():
         raise MolfoundError(f"plugin not found: {path}")
     digest = checksum(path)
-    name = f"molfound_plugin_{digest[:16]}"
+    name = f"{PREFIX}{digest[:16]}"
     if name in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(name, path)
@@ -54,6 +57,16 @@ def load_plugins(paths: Iterable[Path]) -> None:
     """Import plugin files in their order."""
     for path in paths:
         load_plugin(path)
+
+
+def plugin_of(component: Callable[..., Any]) -> str | None:
+    """Return the name of the plugin's module, different for different content, that a component was defined in, or None.
+
+    >>> plugin_of(plugin_of) is None
+    True
+    """
+    module = getattr(component, "__module__", None)
+    return module if isinstance(module, str) and module.startswith(PREFIX) else None
 
 
 def keep_plugins(paths: Sequence[Path], folder: Path) -> list[PluginRecord]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from molfound.config.schema import FeaturesConfig, Kind, Level
 from molfound.data.manifest import Manifest
 from molfound.encodings import encodings as known_encodings
 from molfound.encodings import part_levels, part_widths
+from molfound.plugins import plugin_of
 
 SCHEMA_VERSION = 1  # of the store's files; a store of another version is prepared anew
 
@@ -108,9 +109,12 @@ def requested_families(
         "rdkit": rdBase.rdkitVersion,
         "featurizer": FEATURIZER_VERSION,
     }
+    atoms = [atom_features[name] for name in features.atoms]
+    bonds = [bond_features[name] for name in features.bonds]
     codes = {
-        "atoms": [atom_features[name].vocabulary.as_dict() for name in features.atoms],
-        "bonds": [bond_features[name].vocabulary.as_dict() for name in features.bonds],
+        "atoms": [feature.vocabulary.as_dict() for feature in atoms],
+        "bonds": [feature.vocabulary.as_dict() for feature in bonds],
+        **_plugins(feature.values for feature in (*atoms, *bonds)),
     }
     families = [Family("graphs", smiles, {**parsing, **codes})]
     families += [
@@ -175,7 +179,14 @@ def _encoding_recipe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         "version": known_encodings[name].version,
         "options": defaults | known_encodings.check(name, options),
         "parts": {part: [levels[part], widths[part]] for part in levels},
+        **_plugins([known_encodings[name].compute]),
     }
+
+
+def _plugins(functions: Iterable[Callable[..., Any]]) -> dict[str, list[str]]:
+    """Return, for a recipe, the plugins that functions come from: a plugin that is edited yields other bytes."""
+    names = sorted({name for function in functions if (name := plugin_of(function)) is not None})
+    return {"plugins": names} if names else {}
 
 
 def _hash(content: Any) -> str:

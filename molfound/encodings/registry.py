@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from molfound.chem.graphs import GraphBlock
+from molfound.errors import MolfoundError
 from molfound.registry import Registry
 
 Level = Literal["node", "graph"]
@@ -75,7 +76,8 @@ def compute_encoding(name: str, block: GraphBlock, options: Mapping[str, Any]) -
         ``[N, k]`` or ``[G, k]`` per part (see `part_levels`), NaN where an entry does not exist.
 
     Raises:
-        MolfoundError: an unknown encoding or option, or an option's value that does not fit.
+        MolfoundError: an unknown encoding or option, an option's value that does not fit, or a part that the encoding
+            does not give or gives with other than one row per node or graph, whichever its level says.
 
     Example:
         >>> from molfound.chem import featurize_smiles
@@ -84,7 +86,18 @@ def compute_encoding(name: str, block: GraphBlock, options: Mapping[str, Any]) -
         {'random_walk.probabilities': array([[0., 1.], [0., 1.]], dtype=float16)}
     """
     parts = encodings.build(name, block, **options)
-    return {f"{name}.{part}": _half(parts[part]) for part in encodings[name].parts}
+    rows = {"node": block.node_count, "graph": block.graph_count}
+    halves: dict[str, npt.NDArray[np.float16]] = {}
+    for part, level in encodings[name].parts.items():
+        got = np.shape(parts[part]) if part in parts else None
+        if got is None or len(got) != 2 or got[0] != rows[level]:
+            given = "missing" if got is None else f"of shape {list(got)}"
+            raise MolfoundError(
+                f"encoding '{name}': part '{part}' should be of shape [{rows[level]}, k], a row for each {level} of "
+                f"this block, and is {given}"
+            )
+        halves[f"{name}.{part}"] = _half(parts[part])
+    return halves
 
 
 def part_levels(name: str) -> dict[str, Level]:

@@ -10,7 +10,7 @@ import torch
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass
@@ -22,26 +22,22 @@ class Progress:
         batch: global batches taken in that epoch.
         step: optimiser steps in all.
         best: the best value of the monitored figure so far, None before the first.
-        best_epoch: the number of complete epochs at that time.
         stopping_best: the best value of the figure that early stopping watches.
         stopping_epoch: the number of complete epochs at that time.
         stopped: whether early stopping has ended the training.
         loss_sums: for each task, the sum of the training loss over this epoch's batches.
         loss_counts: for each task, the number of this epoch's batches with a label of it.
-        skipped: batches left out for a loss that is not finite, in all.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     best: float | None = None
-    best_epoch: int = 0
     stopping_best: float | None = None
     stopping_epoch: int = 0
     stopped: bool = False
     loss_sums: dict[str, float] = field(default_factory=dict)
     loss_counts: dict[str, int] = field(default_factory=dict)
-    skipped: int = 0
 
 
 def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:

@@ -74,7 +74,6 @@ class TrainingModule(LightningModule):
         loss = total_loss(losses, self.model.tasks)
         if not torch.isfinite(loss):
             self._refuse(losses, batch)
-            self.progress.skipped += 1
             return None
         for name, value in losses.items():
             self.progress.loss_sums[name] = self.progress.loss_sums.get(name, 0.0) + float(value.detach())

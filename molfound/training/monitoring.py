@@ -14,25 +14,40 @@ def check_monitors(config: TrainingConfig, tasks: Mapping[str, Task], graphs: Mi
     """Refuse a figure to monitor that no epoch will have.
 
     Raises:
-        MolfoundError: names the figure and the nearest one.
+        MolfoundError: names the figure and the nearest one, or says why there is none.
     """
     names = figure_names(tasks, graphs)
     stopping = [] if config.early_stopping is None else [config.early_stopping.monitor]
     for name in (config.monitor, *stopping):
-        if name.startswith("val/") and not any(known.startswith("val/") for known in names):
-            raise MolfoundError(f"no dataset has a part 'val', so there is no '{name}' to monitor: take train/loss")
-        if name not in names:
+        if name in names:
+            continue
+        if not name.startswith("val/"):
             raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, names)}")
+        task = tasks.get(name.split("/")[1])
+        if len(graphs.positions("val")) == 0:
+            raise MolfoundError(f"no dataset has a part 'val', so there is no '{name}' to monitor: take train/loss")
+        if "val/loss" not in names:
+            raise MolfoundError(f"no task has a label in the part 'val', so there is no '{name}': take train/loss")
+        if task is not None and not has_labels(task, "val", graphs):
+            raise MolfoundError(f"task '{task.name}' has no label in the part 'val', so there is no '{name}' to monitor")
+        raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, names)}")
 
 
 def figure_names(tasks: Mapping[str, Task], graphs: Mixture) -> list[str]:
     """Return the names of the figures of an epoch, such as ``train/loss`` and ``val/tox21/auroc``."""
     names = ["train/loss", *(f"train/{name}/loss" for name in tasks)]
-    held_out = [name for name, task in tasks.items() if len(graphs.positions("val", task.dataset))]
+    held_out = [name for name, task in tasks.items() if has_labels(task, "val", graphs)]
     names += ["val/loss"] if held_out else []
     for name in held_out:
         names += [f"val/{name}/{figure}" for figure in ("loss", *reported_metrics(tasks[name]))]
     return names
+
+
+def has_labels(task: Task, part: str, graphs: Mixture) -> bool:
+    """Return whether any molecule of a part of the task's dataset has a label of the task."""
+    first, _ = graphs.collection.ranges[task.dataset]
+    counts = graphs.collection.labels[task.name].ptr.diff().numpy()
+    return bool(counts[graphs.positions(part, task.dataset) - first].any())
 
 
 def better_direction(figure: str) -> str:

@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -88,9 +88,10 @@ class RunRecorder(Callback):
         progress.batch, progress.loss_sums, progress.loss_counts = 0, {}, {}
         self._write_figures(module, figures)
         mode = self.config.monitor_mode or better_direction(self.config.monitor)
-        is_best = _is_better(figures[self.config.monitor], progress.best, mode)
+        monitored = _figure(figures, self.config.monitor)
+        is_best = _is_better(monitored, progress.best, mode)
         if is_best:
-            progress.best, progress.best_epoch = figures[self.config.monitor], progress.epoch
+            progress.best = monitored
             save_weights(module.evaluated_state(), self.run.model)
         progress.stopped = self._stops_early(module, figures)
         self._save(trainer, module)
@@ -144,7 +145,7 @@ class RunRecorder(Callback):
         stopping, progress = self.config.early_stopping, module.progress
         if stopping is None:
             return False
-        value = figures[stopping.monitor]
+        value = _figure(figures, stopping.monitor)
         if _is_better(value, progress.stopping_best, stopping.mode or better_direction(stopping.monitor)):
             progress.stopping_best, progress.stopping_epoch = value, progress.epoch
         return progress.epoch - progress.stopping_epoch >= stopping.patience
@@ -153,6 +154,11 @@ class RunRecorder(Callback):
 def _training(module: LightningModule) -> TrainingModule:
     assert isinstance(module, TrainingModule)
     return module
+
+
+def _figure(figures: Mapping[str, float], name: str) -> float:
+    """Return a figure that is watched; NaN in an epoch without it, such as one of no finite batch of the task."""
+    return figures.get(name, math.nan)
 
 
 def _is_better(value: float, best: float | None, mode: str) -> bool:

@@ -29,6 +29,7 @@ class RunFolder:
         self.baselines = path / "baselines.json"
         self.predictions = path / "predictions"
         self.plugins = path / "plugins"
+        self.tensorboard = path / "tensorboard"
         self.report = path / "report.html"
 
     @classmethod
@@ -60,7 +61,7 @@ class RunFolder:
             self.report,
         ):
             path.unlink(missing_ok=True)
-        for folder in (self.predictions, self.plugins):
+        for folder in (self.predictions, self.plugins, self.tensorboard):
             if folder.is_dir():
                 shutil.rmtree(folder)
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
@@ -47,11 +48,12 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
     # The data come first: a mistake in them must not cost the run that is to be replaced.
     plugins = [Path(path) for path in experiment.plugins]
     load_plugins(plugins)
-    mixture = _load(experiment)
+    loaded = _load(experiment, run)
     run.clear()
     write_atomically(run.config, to_yaml(experiment).encode())
-    save_specification(specify(experiment, mixture.tasks, keep_plugins(plugins, run.plugins)), run.specification)
-    return _fit(experiment, mixture, run)
+    tasks = loaded.mixture.tasks
+    save_specification(specify(experiment, tasks, keep_plugins(plugins, run.plugins)), run.specification)
+    return _fit(experiment, loaded, run)
 
 
 def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins: bool = False) -> RunFolder:
@@ -73,21 +75,28 @@ def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins:
     specification = load_specification(folder)
     plugins = restore_plugins(specification.plugins, run.plugins, allow_copies=allow_plugins)
     chosen = (experiment or kept).model_copy(update={"plugins": tuple(map(str, plugins))})
-    mixture = _load(chosen)
-    check_data_fits(specification, chosen, mixture.tasks, folder)
-    return _fit(chosen, mixture, run)
+    loaded = _load(chosen, run)
+    check_data_fits(specification, chosen, loaded.mixture.tasks, folder)
+    return _fit(chosen, loaded, run)
 
 
-def _load(experiment: Experiment) -> TaskMixture:
-    """Return the data, once all that can be known to be wrong without training has been looked for."""
+class _Loaded(NamedTuple):
+    mixture: TaskMixture
+    batches: MixtureDataModule
+    tensorboard: TensorBoardLogger | None
+
+
+def _load(experiment: Experiment, run: RunFolder) -> _Loaded:
+    """Return what a training needs, once all that can be known to be wrong without training has been looked for."""
     check_accelerator(experiment.training.accelerator)
+    writer = tensorboard(run) if experiment.run.tensorboard else None
     mixture = load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
     check_monitors(experiment.training, mixture.tasks, mixture.graphs)
-    return mixture
+    return _Loaded(mixture, MixtureDataModule(mixture.graphs, experiment.data, experiment.seed), writer)
 
 
-def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFolder:
-    config = experiment.training
+def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
+    config, mixture, data = experiment.training, loaded.mixture, loaded.batches
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     torch.manual_seed(experiment.seed)
@@ -96,7 +105,6 @@ def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFol
 
     reporter = EpochReporter(config.epochs)
     reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
-    data = MixtureDataModule(mixture.graphs, experiment.data, experiment.seed)
     steps = -(-len(data.sampler.batches(0)) // config.accumulate)
     module = TrainingModule(model, config, total_steps=config.epochs * steps)
     data.position = module.position
@@ -108,7 +116,7 @@ def _fit(experiment: Experiment, mixture: TaskMixture, run: RunFolder) -> RunFol
     else:
         MetricsLog(run.metrics).rewind(0)
 
-    recorder = RunRecorder(run, config, reporter, tensorboard(run) if experiment.run.tensorboard else None)
+    recorder = RunRecorder(run, config, reporter, loaded.tensorboard)
     if module.progress.epoch < config.epochs and not module.progress.stopped:
         with recorder.interruptible(), _quiet_lightning():
             _trainer(experiment, recorder, config.epochs - module.progress.epoch).fit(module, data)
@@ -139,7 +147,7 @@ def tensorboard(run: RunFolder) -> TensorBoardLogger:
         MolfoundError: TensorBoard is not installed.
     """
     try:
-        return TensorBoardLogger(run.path, name="tensorboard", version="")
+        return TensorBoardLogger(run.path, name=run.tensorboard.name, version="")
     except ModuleNotFoundError:
         raise MolfoundError("run.tensorboard needs TensorBoard: pip install 'molfound[track]'") from None
 

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from molfound.chem.edges import directed_edges
-from molfound.chem.graphs import featurize, featurize_smiles
+from molfound.chem.features import atom_features
+from molfound.chem.graphs import GraphBlock, featurize, featurize_smiles
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.config.component import Component
 from molfound.config.schema import FeaturesConfig, ScaffoldSplit
 from molfound.data.bonds import bond_ends
+from molfound.data.collection import GraphCollection
 from molfound.data.manifest import Manifest
 from molfound.data.splits import make_split
 from molfound.data.store import GraphStore
-from molfound.encodings import compute_encoding
+from molfound.encodings import compute_encoding, encoding, encodings
 from molfound.errors import MolfoundError
 from molfound.plugins import load_plugin
 from tests.data.conftest import ENCODINGS, FEATURES, SMILES, Prepare, contents, data_config, manifest_of, write_csv
@@ -239,6 +241,62 @@ def test_processes_and_plugins_change_no_byte(tmp_path: Path, small: Manifest, p
     assert contents(two.folder) == contents(alone.folder)
     sizes = GraphStore.open(two.folder).load(encodings=["size_of_graph"]).encodings["size_of_graph.atoms"]
     assert sizes.ravel().tolist() == [Chem.MolFromSmiles(text).GetNumAtoms() for text in SMILES]
+
+
+PLUGIN = """
+import numpy as np
+from molfound.chem.features import atom_feature
+from molfound.chem.vocabulary import Vocabulary
+from molfound.encodings import encoding
+
+@atom_feature(Vocabulary("{name}", (0, 1, 2, 3, 4, 5)))
+def feature(block):
+    return np.full(block.atom_count, {value})
+
+@encoding("{name}", parts={{"x": "graph"}})
+def encode(block):
+    return {{"x": np.full((block.graph_count, 1), {value}.0)}}
+"""
+
+
+def test_an_edited_plugin_is_not_read_from_the_shards_of_the_older(
+    tmp_path: Path, small: Manifest, prepare: Prepare
+) -> None:
+    name = "edited_in_test"
+    chosen = {"features": FeaturesConfig(atoms=("charge", name)), "encodings": {"laplacian": {}, name: {}}}
+    for value, built in ((2, 12), (3, 6)):  # the second time graphs and the plugin's encoding only
+        (tmp_path / "plugin.py").write_text(PLUGIN.format(name=name, value=value))
+        for registry in (atom_features, encodings):
+            registry._components.pop(name, None)
+        load_plugin(tmp_path / "plugin.py")
+        report = prepare(small, **chosen)
+        assert report.built == built
+        arrays = GraphStore.open(report.folder, report.families).load()
+        assert set(arrays.graphs.node_codes[:, 1].tolist()) == {value}
+        assert set(arrays.encodings[f"{name}.x"].ravel().tolist()) == {value}
+        assert prepare(small, **chosen).built == 0
+
+
+def test_an_encoding_of_the_wrong_level_is_told_and_not_stored(
+    tmp_path: Path, small: Manifest, prepare: Prepare
+) -> None:
+    @encoding("wrong_level_in_test", parts={"x": "graph"})
+    def rows_of_nodes(block: GraphBlock) -> dict[str, np.ndarray]:
+        return {"x": np.zeros((block.node_count, 1))}
+
+    with pytest.raises(MolfoundError, match=r"'wrong_level_in_test': part 'x' should be of shape \[4, k\]"):
+        prepare(small, encodings={"wrong_level_in_test": {}})
+
+
+def test_atoms_alone_can_have_features(small: Manifest, prepare: Prepare) -> None:
+    report = prepare(small, features=FeaturesConfig(atoms=("charge",), bonds=()))
+    arrays = GraphStore.open(report.folder, report.families).load()
+    bonds = [Chem.MolFromSmiles(text).GetNumBonds() for text in SMILES]
+    assert np.diff(arrays.graphs.bond_ptr).tolist() == bonds
+    assert arrays.graphs.bond_codes.shape == (sum(bonds), 0)
+    batch = GraphCollection({"small": arrays}, {}).batch(np.array([1, 3, 6]))
+    assert batch.bond_codes.shape == (bonds[1] + bonds[3] + bonds[6], 0)
+    assert batch.node_codes.shape[1] == 1
 
 
 def test_scaffolds_are_there_when_asked_for(small: Manifest, prepare: Prepare) -> None:

@@ -1,6 +1,7 @@
 """What holds for every registered encoding, and the way in."""
 
 import gzip
+import re
 from itertools import islice
 
 import numpy as np
@@ -97,6 +98,26 @@ def test_exact_values_between_two_float16_numbers_round_the_same_way_despite_noi
     block = block_of_smiles("C")
     values = {compute_encoding(name, block, {"noise": noise})[f"{name}.value"].item() for noise in (-1e-13, 0.0, 1e-13)}
     assert len(values) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "shape", "message"),
+    [
+        ("graph", (5, 1), r"should be of shape \[2, k\], a row for each graph of this block, and is of shape \[5, 1\]"),
+        ("node", (2, 1), r"should be of shape \[5, k\], a row for each node of this block, and is of shape \[2, 1\]"),
+        ("node", (5,), r"should be of shape \[5, k\], .* is of shape \[5\]"),
+        ("node", None, r"should be of shape \[5, k\], .* is missing"),
+    ],
+)
+def test_a_part_that_is_not_a_row_for_each_of_its_level_is_refused(level, shape, message):
+    name = f"shape_in_test_{level}_{shape}"
+
+    @encoding(name, parts={"x": level})
+    def wrong(block: GraphBlock) -> dict[str, np.ndarray]:
+        return {} if shape is None else {"x": np.zeros(shape)}
+
+    with pytest.raises(MolfoundError, match=rf"encoding '{re.escape(name)}': part 'x' {message}"):
+        compute_encoding(name, block_of_smiles("CCO", "CC"), {})
 
 
 def test_options_reach_the_encoding_and_widths():

@@ -72,7 +72,7 @@ class TaskConfig(Section):
     """From representations to predictions."""
     loss: Component | None = None
     """Loss; null: mae for regression, bce for binary, cross_entropy for multiclass."""
-    metrics: Annotated[tuple[Component, ...], Strict(False)] | None = None
+    metrics: Annotated[tuple[Component, ...], Strict(False), Field(min_length=1)] | None = None
     """Metrics; null: the usual ones of the kind."""
     normalize: Literal["standard", "none"] | None = None
     """Label normalisation, fitted on training labels; null: standard for regression, none for classes."""
