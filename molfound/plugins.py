@@ -60,7 +60,7 @@ def load_plugins(paths: Iterable[Path]) -> None:
 
 
 def plugin_of(component: Callable[..., Any]) -> str | None:
-    """Return the name of the plugin's module, different for different content, that a component was defined in, or None.
+    """Return the name of the plugin's module that a component was defined in, which tells its content, or None.
 
     >>> plugin_of(plugin_of) is None
     True
