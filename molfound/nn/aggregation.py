@@ -130,6 +130,8 @@ def sum_rows(table: Tensor, indices: Tensor) -> Tensor:
     if _packed(table):
         result: Tensor = _SumRows.apply(table, indices)  # type: ignore[no-untyped-call]
         return result
+    if indices.shape[1] == 0:
+        return table.new_zeros(indices.shape[0], table.shape[1])  # torch has no bags of nothing
     return F.embedding_bag(indices, table, mode="sum")
 
 

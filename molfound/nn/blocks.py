@@ -118,13 +118,23 @@ class MLP(nn.Sequential):
         widths = [width_in, *hidden]
         modules: list[nn.Module] = []
         for before, after in pairwise(widths):
-            modules += [nn.Linear(before, after), *hidden_parts(after, activation, norm, dropout)]
+            # Neither the linear map nor the norm needs its own output again, so that ReLU may write over it.
+            modules += [nn.Linear(before, after), *hidden_parts(after, activation, norm, dropout, in_place=True)]
         super().__init__(*modules, nn.Linear(widths[-1], width_out))
 
 
-def hidden_parts(width: int, activation_name: Activation, norm_name: Norm, dropout: float) -> list[nn.Module]:
-    """Return what follows the linear map of a hidden layer: norm, activation and dropout, those that do something."""
-    # The map or norm before it does not need its own output again, so that ReLU may write over it.
-    active = nn.ReLU(inplace=True) if activation_name == "relu" else activation(activation_name)
+def hidden_parts(
+    width: int, activation_name: Activation, norm_name: Norm, dropout: float, *, in_place: bool = False
+) -> list[nn.Module]:
+    """Return what follows the map of a hidden layer: norm, activation and dropout, those that do something.
+
+    Args:
+        width: of the hidden layer.
+        activation_name: the activation.
+        norm_name: the normalisation.
+        dropout: share of hidden units left out in training.
+        in_place: whether ReLU may write over what comes in; only where nothing else needs that.
+    """
+    active = nn.ReLU(inplace=True) if in_place and activation_name == "relu" else activation(activation_name)
     parts = [norm(norm_name, width)] if norm_name != "none" else []
     return [*parts, active, *([Dropout(dropout)] if dropout > 0 else [])]

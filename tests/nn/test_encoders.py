@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
+from molfound.nn.aggregation import Adjacency
+from molfound.nn.edge_table import EdgeTable
 from molfound.nn.encoders import Encoder, encoders
 from molfound.nn.encoders.gnn import GNN
 from molfound.nn.layers import layers
+from molfound.nn.layers.layer import Layer
 from molfound.nn.readouts import readouts
 from tests.nn.graphs import Graph, collate, input_network, random_graph
 
@@ -143,3 +147,34 @@ def test_misspelt_layers_and_options_are_named() -> None:
         GNN(input_network(), layer={"name": "gin", "hiden": 3})
     with pytest.raises(MolfoundError, match="encoder 'gnn', option 'norm'"):
         encoders.check("gnn", {"norm": "group"})
+
+
+class Passing(Layer):
+    """Hands its input on, as a plugin's layer may."""
+
+    def forward(self, nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
+        return nodes
+
+
+class Saturating(Layer):
+    """Keeps its output for the gradient, as a plugin's layer may."""
+
+    def forward(self, nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
+        return nodes.tanh()
+
+
+@pytest.mark.parametrize(("layer", "function"), [(Passing, lambda x: x), (Saturating, torch.tanh)])
+def test_an_activation_leaves_a_layer_s_output_alone(
+    layer: type[Layer], function: Callable[[Tensor], Tensor], batch: GraphBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(layers._components, "own", layer)
+    inputs = input_network()
+    encoder = GNN(inputs, layer="own", depth=1, width=inputs.node_width, norm="none", activation="relu")
+    nodes = encoder(batch).nodes
+    given = inputs(batch)
+    expected = given + function(given).relu()
+    torch.testing.assert_close(nodes, expected)
+    ours, theirs = (
+        torch.autograd.grad(values.square().sum(), list(inputs.parameters())) for values in (nodes, expected)
+    )
+    torch.testing.assert_close(ours, theirs)

@@ -5,12 +5,20 @@ import torch.nn.functional as F
 from molfound.config.component import Component
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
+from molfound.nn import aggregation
 from molfound.nn import inputs as inputs_module
 from molfound.nn.encoding_encoders import encoding_encoders
 from molfound.nn.inputs import BondFeatures, CodeEmbedding, InputNetwork
 from tests.nn.graphs import ATOM_SIZES, BOND_SIZES, ENCODINGS, PAIRS, Graph, collate, input_network
 
 
+@pytest.fixture(params=[True, False], ids=["packed", "plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums taken packed, as on a CPU, and the plain way, as on a GPU."""
+    monkeypatch.setattr(aggregation, "_packed", lambda values: request.param)
+
+
+@pytest.mark.usefixtures("way")
 def test_code_embedding_is_one_hot_and_a_linear_map(batch: GraphBatch) -> None:
     embedding = CodeEmbedding(ATOM_SIZES, 8)
     columns = zip(batch.node_codes.long().T, ATOM_SIZES, strict=True)
@@ -18,6 +26,7 @@ def test_code_embedding_is_one_hot_and_a_linear_map(batch: GraphBatch) -> None:
     torch.testing.assert_close(embedding(batch.node_codes), one_hot @ embedding.weight)
 
 
+@pytest.mark.usefixtures("way")
 def test_code_embedding_takes_codes_without_features() -> None:
     assert torch.equal(CodeEmbedding([], 3)(torch.empty(2, 0, dtype=torch.uint8)), torch.zeros(2, 3))
 
