@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
@@ -40,16 +41,17 @@ class Progress:
     loss_counts: dict[str, int] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:
+def save_checkpoint(path: Path, progress: Progress, device: torch.device, **states: Any) -> None:
     """Write a checkpoint that `load_checkpoint` reads; an older one stays whole until this one is.
 
     Args:
         path: the file.
         progress: how far the training is.
+        device: where it trains.
         **states: state dicts and plain values (``model``, ``optimizer``, ``average``, …).
     """
     buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, "progress": asdict(progress), "random": random_states(), **states}, buffer)
+    torch.save({"schema": SCHEMA, "progress": asdict(progress), "random": random_states(device), **states}, buffer)
     write_atomically(path, buffer.getvalue())
 
 
@@ -64,23 +66,27 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise MolfoundError(f"checkpoint {path} cannot be read: {error}") from error
+        raise MolfoundError(f"checkpoint {path} cannot be read: it is damaged, or no checkpoint of molfound") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise MolfoundError(f"checkpoint {path} is not of this version (schema {SCHEMA})")
     content["progress"] = Progress(**content["progress"])
     return content
 
 
-def random_states() -> dict[str, Any]:
-    """Return the states of the random-number generators that training draws from."""
-    states: dict[str, Any] = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state_all()
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of the random-number generators that training on a device draws from, by kind of device."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
     return states
 
 
-def restore_random_states(states: dict[str, Any]) -> None:
-    """Set the random-number generators to states that `random_states` returned."""
+def restore_random_states(states: dict[str, Tensor], device: torch.device) -> None:
+    """Set the random-number generators to states that `random_states` returned, on whatever kind of device that was."""
     torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    elif device.type == "mps" and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])

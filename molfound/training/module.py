@@ -65,7 +65,7 @@ class TrainingModule(LightningModule):
         if self.average is not None:
             self.average.to(self.device)
         if self._restored is not None:
-            restore_random_states(self._restored["random"])
+            restore_random_states(self._restored["random"], self.device)
             self._restored = None
 
     def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor | None:

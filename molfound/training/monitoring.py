@@ -21,15 +21,13 @@ def check_monitors(config: TrainingConfig, tasks: Mapping[str, Task], graphs: Mi
     for name in (config.monitor, *stopping):
         if name in names:
             continue
-        if not name.startswith("val/"):
-            raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, names)}")
-        task = tasks.get(name.split("/")[1])
-        if len(graphs.positions("val")) == 0:
+        if name.startswith("val/") and len(graphs.positions("val")) == 0:
             raise MolfoundError(f"no dataset has a part 'val', so there is no '{name}' to monitor: take train/loss")
-        if "val/loss" not in names:
-            raise MolfoundError(f"no task has a label in the part 'val', so there is no '{name}': take train/loss")
+        if name.startswith("val/") and "val/loss" not in names:
+            raise MolfoundError(f"no task has a label in part 'val', so there is no '{name}': take train/loss")
+        task = tasks.get(name.split("/")[1]) if name.startswith("val/") else None
         if task is not None and not has_labels(task, "val", graphs):
-            raise MolfoundError(f"task '{task.name}' has no label in the part 'val', so there is no '{name}' to monitor")
+            raise MolfoundError(f"task '{task.name}' has no label in part 'val', so there is no '{name}' to monitor")
         raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, names)}")
 
 

@@ -123,6 +123,7 @@ class RunRecorder(Callback):
         save_checkpoint(
             self.run.last_checkpoint,
             module.progress,
+            module.device,
             model=module.model.state_dict(),
             optimizer=trainer.optimizers[0].state_dict(),
             average=None if module.average is None else module.average.state_dict(),

@@ -118,8 +118,11 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
 
     recorder = RunRecorder(run, config, reporter, loaded.tensorboard)
     if module.progress.epoch < config.epochs and not module.progress.stopped:
-        with recorder.interruptible(), _quiet_lightning():
-            _trainer(experiment, recorder, config.epochs - module.progress.epoch).fit(module, data)
+        try:
+            with recorder.interruptible(), _quiet_lightning():
+                _trainer(experiment, recorder, config.epochs - module.progress.epoch).fit(module, data)
+        finally:
+            reporter.close()
     if not run.model.is_file():
         raise MolfoundError(f"{config.monitor} was never finite, so that no weights were kept in {run.path}")
     load_weights(model, run.model)
