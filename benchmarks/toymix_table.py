@@ -26,7 +26,7 @@ def main() -> None:
     print("| run | parameters | epochs, kept | " + " | ".join(title for title, _, _ in COLUMNS) + " |")
     print("|---" * (3 + len(COLUMNS)) + "|")
     for name, values in runs.items():
-        shown = (f"{values[title]:.4f}".lstrip("0") if title in values else "–" for title, _, _ in COLUMNS)
+        shown = (f"{values[title]:.4f}".lstrip("0") if title in values else "-" for title, _, _ in COLUMNS)
         print(f"| {name} | {values['parameters']:,} | {values['epochs']}, {values['kept']} | {' | '.join(shown)} |")
     print(json.dumps(runs))
 
