@@ -1,7 +1,6 @@
 """`molfound data list` and `describe`."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,19 +40,19 @@ def list_datasets(as_json: bool) -> None:
     "--data",
     "root",
     type=click.Path(path_type=Path),
-    default=lambda: Path(os.environ.get("MOLFOUND_DATA", "data")),
     help="Folder of the datasets' files; default: $MOLFOUND_DATA, or data.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
-def describe(name: str, root: Path, as_json: bool) -> None:
+def describe(name: str, root: Path | None, as_json: bool) -> None:
     """Describe one dataset: NAME is a shipped one (toymix/qm9) or the path of a manifest."""
+    from molfound.config.locations import data_folder
     from molfound.data.manifest import load_manifest
 
     manifest = load_manifest(name)
     if as_json:
         click.echo(manifest.model_dump_json(indent=2))
         return
-    click.echo("\n".join(_lines(manifest, root)))
+    click.echo("\n".join(_lines(manifest, root or Path(data_folder()))))
 
 
 def _lines(manifest: "Manifest", root: Path) -> list[str]:

@@ -41,7 +41,6 @@ ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(root: Path | None, store: Path, as_json: bool) -> None:
     """Show versions, devices and what is missing, and test the installation in a few seconds."""
-    root = root or Path(os.environ.get("MOLFOUND_DATA", "data"))
     versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     missing = [name for name in REQUIRED if versions[name] is None]
     report: dict[str, Any] = {
@@ -73,13 +72,15 @@ def _devices() -> list[str]:
     return [*names, "mps"] if torch.backends.mps.is_available() else names
 
 
-def _folders(root: Path, store: Path) -> dict[str, str]:
+def _folders(root: Path | None, store: Path) -> dict[str, str]:
     """Return what the data and the store folder hold."""
+    from molfound.config.locations import data_folder
     from molfound.data.manifest import list_manifests, load_manifest
 
+    root = root or Path(data_folder())
     ready = []
     for name in list_manifests():
-        manifest = load_manifest(name)
+        manifest = load_manifest(name, by_name=True)
         found = [any(any(folder.glob(file.name)) for folder in manifest.folders(root)) for file in manifest.files]
         ready += [name] if all(found) else []
     stores = sorted(path.parent.name for path in store.glob("*/store.json"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from molfound.config.documents import described, read_mapping, write_text
 from molfound.config.interpolation import interpolated
-from molfound.config.locations import SUFFIXES, find_config, find_shipped
+from molfound.config.locations import SUFFIXES, data_folder, find_config, find_shipped
 from molfound.config.merging import Layer, merged, override_layer
 from molfound.config.places import place_of, with_defaults
 from molfound.config.problems import located, validated
@@ -16,7 +16,6 @@ from molfound.errors import MolfoundError
 MAX_FILES = 64
 
 _ROOT = place_of(Experiment)
-_GROUND = {"data": {"root": "${oc.env:MOLFOUND_DATA,data}"}}
 
 
 def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -27,7 +26,8 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
     all that is in force, and ``${...}`` is replaced.
 
     Paths in `extends`, in `plugins` and of manifests (with ``.yaml``) are relative to the file that names them, in an
-    override to the working directory; `data.root`, `data.store` and `run.folder` are relative to that always.
+    override to the working directory; `data.root`, `data.store` and `run.folder` are relative to that always. Where
+    nothing says `data.root`, it is `locations.data_folder`.
 
     Args:
         path_or_name: a path, or a name under ``configs/``, with or without ``.yaml``.
@@ -38,7 +38,7 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
         MolfoundError: anything wrong, in one line that names the file or override, the key and the nearest right one.
     """
     layers = _file_layers(find_config(str(path_or_name)), chain=(), seen=[])
-    data: Any = _GROUND
+    data: Any = {"data": {"root": data_folder()}}
     for layer in layers:
         data = merged(data, layer.data, _ROOT)
     data = with_encoding_encoders(with_defaults(data, _ROOT))

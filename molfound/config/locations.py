@@ -1,5 +1,6 @@
 """Where shipped configurations and manifests lie, in a checkout and in an installed wheel."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -27,23 +28,39 @@ def shipped_names(kind: Kind) -> list[str]:
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in files)
 
 
-def find_shipped(name: str, kind: Kind, folder: Path | None = None) -> Path:
+def data_folder() -> str:
+    """Return the folder of the datasets' files where nothing else names it: ``$MOLFOUND_DATA``, or ``data``.
+
+    Raises:
+        MolfoundError: the variable holds ``${``, which a configuration would take for an interpolation.
+    """
+    folder = os.environ.get("MOLFOUND_DATA") or "data"
+    if "${" in folder:
+        raise MolfoundError(f"the environment variable 'MOLFOUND_DATA' holds an interpolation: '{folder}'")
+    return folder
+
+
+def find_shipped(name: str, kind: Kind, folder: Path | None = Path()) -> Path:
     """Return the file that a path or the name of a shipped file means; a path goes first.
 
     Args:
         name: a path, or a name under the shipped folder; both with or without ``.yaml``.
         kind: which shipped folder.
-        folder: what a relative path is relative to; by default the working directory.
+        folder: what a relative path is relative to; None where only the name of a shipped file is meant.
 
     Raises:
-        MolfoundError: there is no such file, with the nearest shipped name; or it is a folder.
+        MolfoundError: there is no such file, with the nearest shipped name; or it is a folder, or cannot be read.
     """
-    for place in (folder or Path(), shipped_folder(kind)):
-        for suffix in ("", *SUFFIXES):
-            path = place / f"{name}{suffix}"
+    places = (shipped_folder(kind),) if folder is None else (folder, shipped_folder(kind))
+    try:
+        for path in (place / f"{name}{suffix}" for place in places for suffix in ("", *SUFFIXES)):
             if name and path.is_file():
                 return path
-    if name and any((place / name).is_dir() for place in (folder or Path(), shipped_folder(kind))):
+        is_folder = name != "" and any((place / name).is_dir() for place in places)
+    except OSError as error:
+        shown = name if len(name) <= 80 else f"{name[:79]}…"
+        raise MolfoundError(f"no file '{shown}': {error.strerror}") from None
+    if is_folder:
         raise MolfoundError(f"'{name}' is a folder, not a file{_within(name, kind)}")
     stem = name.removesuffix(".yaml").removesuffix(".yml")
     near = did_you_mean(stem, shipped_names(kind))

@@ -84,6 +84,11 @@ class Manifest(Section):
             raise PydanticCustomError("reference", "{problem}", {"problem": problem, "path": "files"})
         return self
 
+    @property
+    def table(self) -> tuple[object, ...]:
+        """What tells the dataset's table from others."""
+        return tuple(file.name for file in self.files), self.folder, self.generator
+
     def split(self, choice: str | SplitSpec | None = None) -> SplitSpec:
         """Return the split of this name, the first one for None, or the given description itself.
 
@@ -103,13 +108,17 @@ class Manifest(Section):
         return (root,) if self.folder is None else (root, root / self.folder)
 
 
-def load_manifest(name_or_path: str | Path) -> Manifest:
+def load_manifest(name_or_path: str | Path, *, by_name: bool = False) -> Manifest:
     """Return a shipped manifest by name (``toymix/qm9``), or one's own by the path of its YAML file.
+
+    Args:
+        name_or_path: of the manifest; a path goes first.
+        by_name: whether only the name of a shipped one is meant, whatever lies in the working directory.
 
     Raises:
         MolfoundError: no such manifest (with the nearest name), or one with unknown keys or wrong values.
     """
-    path = find_shipped(str(name_or_path), "datasets_manifest")
+    path = find_shipped(str(name_or_path), "datasets_manifest", None if by_name else Path())
     return validated(Manifest, read_mapping(path), lambda _: str(path))
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from molfound.config.locations import SUFFIXES
 from molfound.config.schema import DatasetConfig, Experiment, ScaffoldSplit
 from molfound.data.arrays import GraphArrays
 from molfound.data.collection import GraphCollection
@@ -65,8 +66,25 @@ class Mixture:
 
 
 def load_manifests(experiment: Experiment) -> dict[str, Manifest]:
-    """Return the manifest of each dataset of an experiment, by the dataset's name there."""
-    return {name: load_manifest(dataset.manifest) for name, dataset in experiment.data.datasets.items()}
+    """Return the manifest of each dataset of an experiment, by the dataset's name there.
+
+    A manifest without ``.yaml`` is the shipped one of that name.
+
+    Raises:
+        MolfoundError: no such manifest (with the nearest name), a wrong one, or two of one name for different tables,
+            which would share a store.
+    """
+    manifests: dict[str, Manifest] = {}
+    for name, dataset in experiment.data.datasets.items():
+        manifest = load_manifest(dataset.manifest, by_name=not dataset.manifest.endswith(SUFFIXES))
+        for other, earlier in manifests.items():
+            if earlier.name == manifest.name and earlier.table != manifest.table:
+                raise MolfoundError(
+                    f"the manifests of the datasets '{other}' and '{name}' are both named '{manifest.name}' and have "
+                    "different tables, whose stores would be one folder: give one of them another name"
+                )
+        manifests[name] = manifest
+    return manifests
 
 
 def table_columns(experiment: Experiment, manifests: Mapping[str, Manifest]) -> dict[str, list[str]]:

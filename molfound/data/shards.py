@@ -17,6 +17,8 @@ from molfound.errors import MolfoundError
 ROW_GROUP = 2048  # molecules
 PARTIAL = ".partial"  # ending of a file that is being written
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_SUCH_PLACE = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)  # a file for a folder, or the reverse
+MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a file so that, whatever happens, `path` is absent, what it was before, or complete and on the disk.
 
     Raises:
-        MolfoundError: the disk is full or the folder cannot be written; nothing partial is left.
+        MolfoundError: the disk is full, or the path cannot be written; nothing partial is left.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}{PARTIAL}")
     with writing_to(path):
@@ -67,7 +69,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Turn a full disk, and a folder that may not be written, into a `MolfoundError` that names the path."""
+    """Turn a full disk, and a path that may not or cannot be written, into a `MolfoundError` that names the path."""
     try:
         yield
     except OSError as error:
@@ -75,7 +77,7 @@ def writing_to(path: Path) -> Iterator[None]:
             raise MolfoundError(
                 f"the disk is full, writing {path}; what was finished before is kept: free some space and run it again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in (*MAY_NOT, *NO_SUCH_PLACE):
             raise MolfoundError(f"cannot write {path}: {error.strerror}") from error
         raise
 

@@ -135,6 +135,15 @@ def test_an_unknown_key_is_named_with_the_nearest(folder: Path, molfound: Say) -
     assert not (folder / "run").exists()
 
 
+def test_a_place_that_cannot_be_read_or_written_is_named(folder: Path, molfound: Say) -> None:
+    (folder / "file").touch()
+    assert_user_error(
+        molfound("prepare", folder / "tiny.yaml", f"data.store={folder / 'file'}"), f"cannot write {folder / 'file'}"
+    )
+    assert_user_error(molfound("config", "show", "x" * 5000), "File name too long")
+    assert_user_error(molfound("data", "describe", "x" * 5000), "File name too long")
+
+
 def test_an_unknown_configuration_is_named_with_the_nearest(molfound: Say) -> None:
     assert_user_error(molfound("train", "toymix/gien"), "toymix/gien", "toymix/gin")
 

@@ -39,6 +39,11 @@ def test_describe_says_which_files_are_there(tmp_path: Path) -> None:
     assert f"in {tmp_path / manifest.folder}" in invoke("data", "describe", "toymix/qm9", "--data", str(tmp_path))
 
 
+def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOLFOUND_DATA", "")
+    assert "not in data" in invoke("data", "describe", "toymix/qm9")
+
+
 def test_an_unknown_dataset_is_answered_with_the_nearest() -> None:
     result = CliRunner().invoke(command, ["data", "describe", "toymix/qm99"])
     assert isinstance(result.exception, MolfoundError)

@@ -27,6 +27,8 @@ def test_a_file_loads_with_its_defaults(base: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MOLFOUND_DATA", "/elsewhere")
     assert load_config(base).data.root == "/elsewhere"
     assert load_config(base, ["data.root=here"]).data.root == "here"
+    monkeypatch.setenv("MOLFOUND_DATA", "")
+    assert load_config(base).data.root == "data"
 
 
 def test_later_files_win_and_the_file_itself_last(write: Write, base: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from molfound.config import locations
-from molfound.config.locations import find_config, shipped_folder
+from molfound.config.locations import data_folder, find_config, find_shipped, shipped_folder
 from molfound.errors import MolfoundError
 
 
@@ -54,3 +54,30 @@ def test_a_path_goes_before_a_name(package: Path) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest(package: Path, name: str, problem: str) -> None:
     with pytest.raises(MolfoundError, match=problem):
         find_config(name)
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize("name", ["x" * 300, f"toymix/{'x' * 5000}", "x/" * 3000])
+def test_a_name_too_long_for_a_file_is_one_short_line(name: str) -> None:
+    with pytest.raises(MolfoundError, match=r"no file '(x|toymix/).*…': File name too long") as caught:
+        find_config(name)
+    assert len(str(caught.value)) < 150
+
+
+def test_a_name_alone_is_of_a_shipped_file(package: Path) -> None:
+    Path("quickstart.yaml").write_text("name: mine\n")
+    Path("mine.yaml").write_text("name: mine\n")
+    assert find_shipped("quickstart", "configs", None).is_relative_to(package.parent)
+    with pytest.raises(MolfoundError, match="nothing of that name under configs/; known: quickstart"):
+        find_shipped("mine", "configs", None)
+
+
+def test_the_data_folder_is_the_variable_s_unless_that_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, folder in (("/mine", "/mine"), ("", "data"), (None, "data")):
+        monkeypatch.delenv("MOLFOUND_DATA", raising=False)
+        if value is not None:
+            monkeypatch.setenv("MOLFOUND_DATA", value)
+        assert data_folder() == folder
+    monkeypatch.setenv("MOLFOUND_DATA", "a/${name}")
+    with pytest.raises(MolfoundError, match=r"variable 'MOLFOUND_DATA' holds an interpolation: 'a/\$\{name\}'"):
+        data_folder()

@@ -267,6 +267,15 @@ def test_a_rebuilt_shard_is_said_in_one_line(
     assert said == [f"{shard} is damaged: it is built again"]
 
 
+@pytest.mark.parametrize("store", ["stores", "stores/deeper", "x" * 300])
+def test_a_store_that_cannot_be_a_folder_is_named(
+    tmp_path: Path, small: Manifest, prepare: Prepare, store: str
+) -> None:
+    (tmp_path / "stores").touch()
+    with pytest.raises(MolfoundError, match=rf"cannot write .*{store}/small: "):
+        prepare(small, store=store)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, small: Manifest, prepare: Prepare) -> None:
     (tmp_path / "stores").mkdir(mode=0o500)

@@ -116,6 +116,16 @@ class _Full:
         self.write_fails()
 
 
+@pytest.mark.parametrize("name", ["file/x", "file/folder/x", "folder", "x" * 300])
+def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    with pytest.raises(MolfoundError, match=f"cannot write .*{name}: ") as caught:
+        write_atomically(tmp_path / name, b"new")
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
 def test_any_other_error_is_not_hidden_and_leaves_nothing_partial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
