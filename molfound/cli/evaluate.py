@@ -10,9 +10,16 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--split", "part", default="test", show_default=True, help="The part to evaluate: train, val, test, …")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where the model computes; auto: a GPU where there is one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print {task: {metric: value}} as JSON.")
 @click.option("--allow-plugins", is_flag=True, help="Execute the run's own copies of plugins whose originals are gone.")
-def command(run: Path, overrides: tuple[str, ...], part: str, as_json: bool, allow_plugins: bool) -> None:
+def command(run: Path, overrides: tuple[str, ...], part: str, device: str, as_json: bool, allow_plugins: bool) -> None:
     """Evaluate the model of RUN on a part of its data.
 
     KEY=VALUE changes the run's configuration, such as where the data lie: data.root=FOLDER.
@@ -20,7 +27,7 @@ def command(run: Path, overrides: tuple[str, ...], part: str, as_json: bool, all
     from molfound.training.evaluate_run import evaluate_run
     from molfound.training.summary import print_scores
 
-    tasks, scores = evaluate_run(run, part, overrides, allow_plugins=allow_plugins)
+    tasks, scores = evaluate_run(run, part, overrides, device=device, allow_plugins=allow_plugins)
     if as_json:
         figures = {name: task.mean for name, task in scores.tasks.items()}
         click.echo(json.dumps({name: {k: v if v == v else None for k, v in f.items()} for name, f in figures.items()}))

@@ -17,6 +17,13 @@ import click
     help="Column with the SMILES; default: the first that is called smiles, ordered_smiles, canonical_smiles or drug.",
 )
 @click.option("--task", "tasks", multiple=True, help="Only this task (may be repeated).")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where the model computes; auto: a GPU where there is one.",
+)
 @click.option("--allow-plugins", is_flag=True, help="Execute the run's own copies of plugins whose originals are gone.")
 def command(
     run: Path,
@@ -24,6 +31,7 @@ def command(
     output: Path | None,
     column: str | None,
     tasks: tuple[str, ...],
+    device: str,
     allow_plugins: bool,
 ) -> None:
     """Predict with the model of RUN for SMILES, or for the molecules of a CSV, TSV, Parquet or .smi file.
@@ -33,5 +41,5 @@ def command(
     from molfound.inference import load
     from molfound.inference.files import predict_to_file
 
-    model = load(run, allow_plugins=allow_plugins)
+    model = load(run, device=device, allow_plugins=allow_plugins)
     predict_to_file(model, inputs, output, column=column, tasks=tasks or None)

@@ -20,35 +20,35 @@ from molfound.data.sampler import BatchLimits
 from molfound.data.table_order import table_order
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification
+from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
 
 FEATURIZED_AT_ONCE = 4096
 
 
-def load(run: str | Path, *, device: str = "cpu", allow_plugins: bool = False) -> "Predictor":
+def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins: bool = False) -> "Predictor":
     """Return the model of a run folder, ready to predict.
 
     Args:
         run: the run folder.
-        device: where the model computes.
+        device: where the model computes, see `molfound.model.torch_device`; by default a GPU where there is one.
         allow_plugins: whether copies of plugins kept in the run may be executed. The original files of one's own
             plugins are used without asking as long as they are unchanged.
 
     Raises:
-        MolfoundError: no model there, one made by a newer version, or a plugin that may not be executed.
+        MolfoundError: no model there, one made by a newer version, no such device, or a plugin that may not be executed.
 
     Example:
         >>> import molfound as mf
         >>> model = mf.load("runs/quickstart")  # doctest: +SKIP
         >>> model.predict(["CCO"])  # doctest: +SKIP
     """
-    folder = Path(run)
+    chosen, folder = torch_device(device), Path(run)
     if not (folder / "model.json").is_file():
         raise MolfoundError(f"{folder} holds no model: it has no model.json")
     specification = load_specification(folder)
     restore_plugins(specification.plugins, folder / "plugins", allow_copies=allow_plugins)
-    return Predictor(load_model(folder).to(device).eval())
+    return Predictor(load_model(folder).to(chosen).eval())
 
 
 class Predictor:

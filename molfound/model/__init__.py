@@ -1,5 +1,6 @@
 """The assembly: inputs, encoder, read-outs and heads from a specification, and the files that keep them."""
 
+from molfound.model.devices import torch_device
 from molfound.model.files import (
     load_model,
     load_specification,
@@ -23,4 +24,5 @@ __all__ = [
     "save_specification",
     "save_weights",
     "specify",
+    "torch_device",
 ]

@@ -7,7 +7,7 @@ from molfound.config import load_config
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.model import load_model, load_specification
+from molfound.model import load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
 from molfound.tasks.task import Task
 from molfound.training.evaluation import Scores, evaluate
@@ -17,7 +17,12 @@ from molfound.training.run_folder import RunFolder
 
 
 def evaluate_run(
-    folder: Path, part: str = "test", overrides: Sequence[str] = (), *, allow_plugins: bool = False
+    folder: Path,
+    part: str = "test",
+    overrides: Sequence[str] = (),
+    *,
+    device: str = "auto",
+    allow_plugins: bool = False,
 ) -> tuple[dict[str, Task], Scores]:
     """Return the run's tasks and their scores on a part of its datasets.
 
@@ -25,11 +30,13 @@ def evaluate_run(
         folder: the run folder.
         part: train, val, test or another part that a split names.
         overrides: ``key=value`` changes of the run's configuration, such as ``data.root=FOLDER``.
+        device: where the model computes, see `molfound.model.torch_device`.
         allow_plugins: whether the run's own copies of plugins may be executed.
 
     Raises:
-        MolfoundError: no run or no model there, no such part, or data that are not there.
+        MolfoundError: no run or no model there, no such part or device, or data that are not there.
     """
+    chosen = torch_device(device)
     run = RunFolder.existing(folder)
     if not run.model.is_file():
         raise MolfoundError(f"{folder} has no model yet: its training has not completed an epoch")
@@ -43,4 +50,4 @@ def evaluate_run(
         raise MolfoundError(f"the run's datasets have no part '{part}'{did_you_mean(part, parts)}")
     limits = BatchLimits.of(experiment.data.batch)
     batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
-    return mixture.tasks, evaluate(load_model(folder), batches)
+    return mixture.tasks, evaluate(load_model(folder).to(chosen), batches)

@@ -12,11 +12,18 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from molfound.config import load_config, to_yaml
-from molfound.config.schema import Experiment
+from molfound.config.schema import Experiment, TrainingConfig
 from molfound.data.datamodule import MixtureDataModule
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
-from molfound.model import MolecularModel, load_specification, load_weights, save_specification, specify
+from molfound.model import (
+    MolecularModel,
+    load_specification,
+    load_weights,
+    save_specification,
+    specify,
+    torch_device,
+)
 from molfound.plugins import keep_plugins, load_plugins, restore_plugins
 from molfound.training.checkpoint import load_checkpoint
 from molfound.training.console import EpochReporter
@@ -83,16 +90,17 @@ def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins:
 class _Loaded(NamedTuple):
     mixture: TaskMixture
     batches: MixtureDataModule
+    device: torch.device
     tensorboard: TensorBoardLogger | None
 
 
 def _load(experiment: Experiment, run: RunFolder) -> _Loaded:
     """Return what a training needs, once all that can be known to be wrong without training has been looked for."""
-    check_accelerator(experiment.training.accelerator)
+    device = torch_device(experiment.training.accelerator, setting="training.accelerator")
     writer = tensorboard(run) if experiment.run.tensorboard else None
     mixture = load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
     check_monitors(experiment.training, mixture.tasks, mixture.graphs)
-    return _Loaded(mixture, MixtureDataModule(mixture.graphs, experiment.data, experiment.seed), writer)
+    return _Loaded(mixture, MixtureDataModule(mixture.graphs, experiment.data, experiment.seed), device, writer)
 
 
 def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
@@ -120,27 +128,16 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
     if module.progress.epoch < config.epochs and not module.progress.stopped:
         try:
             with recorder.interruptible(), _quiet_lightning():
-                _trainer(experiment, recorder, config.epochs - module.progress.epoch).fit(module, data)
+                epochs = config.epochs - module.progress.epoch
+                _trainer(config, loaded.device, recorder, epochs).fit(module, data)
         finally:
             reporter.close()
     if not run.model.is_file():
         raise MolfoundError(f"{config.monitor} was never finite, so that no weights were kept in {run.path}")
     load_weights(model, run.model)
-    finish(experiment, mixture, model, run, reporter)
+    # Lightning leaves the model on the CPU.
+    finish(experiment, mixture, model.to(loaded.device), run, reporter)
     return run
-
-
-def check_accelerator(name: str) -> None:
-    """Refuse a kind of device that is not there.
-
-    Raises:
-        MolfoundError: says which is missing.
-    """
-    missing = (name in ("gpu", "cuda") and not torch.cuda.is_available()) or (
-        name == "mps" and not torch.backends.mps.is_available()
-    )
-    if missing:
-        raise MolfoundError(f"training.accelerator={name}, but torch sees no such device here; try auto or cpu")
 
 
 def tensorboard(run: RunFolder) -> TensorBoardLogger:
@@ -155,11 +152,10 @@ def tensorboard(run: RunFolder) -> TensorBoardLogger:
         raise MolfoundError("run.tensorboard needs TensorBoard: pip install 'molfound[track]'") from None
 
 
-def _trainer(experiment: Experiment, recorder: RunRecorder, epochs: int) -> Trainer:
+def _trainer(config: TrainingConfig, device: torch.device, recorder: RunRecorder, epochs: int) -> Trainer:
     """Return the trainer; `recorder` writes the checkpoints, so that any moment of a training can be resumed."""
-    config = experiment.training
     return Trainer(
-        accelerator=config.accelerator,
+        accelerator=device.type,
         devices=1,
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_epochs=epochs,

@@ -36,7 +36,7 @@ class InputsConfig(Section):
     width: Count = 64
     """Width of the embedded features."""
     dropout: Dropout = 0.0
-    """Dropout on the embedded input."""
+    """Dropout on the hidden units."""
     encodings: Annotated[dict[Key, Component], TakesOutNull] = Field(default_factory=dict)
     """The encoding encoder of each encoding, by the encoding's name; by default a deepset of width 32 for laplacian and
     an mlp of width 32 for random_walk, where the experiment has these encodings; null takes an inherited one out."""

@@ -28,7 +28,7 @@ class ScheduleConfig(Section):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Length of the warm-up as a share of all steps."""
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Learning rate at the end as a share of the highest."""
+    """Learning rate to which linear and cosine go down, as a share of the highest; constant has no use for it."""
 
 
 class EarlyStoppingConfig(Section):
@@ -76,7 +76,7 @@ class TrainingConfig(Section):
     threads: Count | None = None
     """Torch threads; null: torch's own choice."""
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
-    """Kind of device."""
+    """Kind of device; a training uses one of them. auto: a GPU where there is one; gpu: CUDA or Apple's (mps)."""
     checkpoint_steps: Count | None = None
     """Also keep the last checkpoint every so many steps; null: each epoch only."""
 
