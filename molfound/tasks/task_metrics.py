@@ -86,7 +86,7 @@ class TaskMetrics(Metric):
     def __init__(self, task: Task, normalizer: Normalizer | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.task = task
-        self.deviation = None if normalizer is None else normalizer.deviation.double().cpu().numpy()
+        self.deviation = None if normalizer is None else normalizer.deviation.cpu().double().numpy()
         for state in ("label", "prediction", "target"):
             self.add_state(state, default=[], dist_reduce_fx="cat")
         self._add_nothing()

@@ -3,6 +3,7 @@
 import json
 import math
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,3 +122,13 @@ def test_errors_in_original_units_stand_beside_the_normalised_ones():
     unnormalised = TaskMetrics(task_of("regression", normalize="none"))
     unnormalised.update(prediction, target)
     assert "mae_original" not in unnormalised.compute().values
+
+
+def test_deviations_leave_the_device_before_they_are_doubled() -> None:
+    class OnApple:
+        """A tensor of a device that knows no float64."""
+
+        def cpu(self) -> torch.Tensor:
+            return torch.tensor([2.0])
+
+    assert TaskMetrics(task_of("regression"), SimpleNamespace(deviation=OnApple())).deviation.tolist() == [2.0]
