@@ -1,10 +1,9 @@
 """Baselines on the model's own rows: the training mean, and random forests on Morgan counts."""
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +12,27 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from molfound.chem.fingerprints import atom_counts, molecule_counts
 from molfound.config.schema import Kind, Level
-from molfound.errors import MolfoundError, did_you_mean
+from molfound.data.workers import available_cores
 from molfound.tasks.normalization import Normalizer
-from molfound.tasks.packed import Floats, PackedPredictions
+from molfound.tasks.packed import Floats, PackedPredictions, divide
 from molfound.tasks.task import Task
 from molfound.tasks.task_metrics import task_scores
 
-BASELINES = ("mean", "forest")
 LEAST_PROBABILITY = 1e-6
 SPLIT_SHARE = 1 / 3  # of the columns, from which a split of a regression chooses; of classes the square root
 ATOM_ROWS = 5_000
 
 
+class LabelPairs(NamedTuple):
+    """The labels of a part that are there: the number of each, int64 [V], and its value, [V], in original units."""
+
+    label: NDArray[np.int64]
+    values: NDArray[np.floating]
+
+
 @dataclass(frozen=True)
 class LabelledMolecules:
-    """Molecules of a part with one task's labels.
+    """Molecules of a part with one task's labels in a dense table, so for parts whose table fits into memory.
 
     Attributes:
         smiles: accepted SMILES.
@@ -58,57 +63,42 @@ class Forest:
     max_rows: int | None = None
 
 
-def check_baselines(names: Iterable[str]) -> None:
-    """Raise `MolfoundError`, with the nearest name, for a baseline that there is not."""
-    for name in names:
-        if name not in BASELINES:
-            raise MolfoundError(f"unknown baseline '{name}'{did_you_mean(name, BASELINES)}")
+def mean_scores(task: Task, train: LabelPairs, test: LabelPairs) -> dict[str, float | None]:
+    """Return the task's metrics on the test labels, mean over labels, if each is predicted by its training mean.
+
+    Metrics, units and normalisation are the model's; None where a metric is undefined.
+    """
+    means = label_means(train, len(task.labels), task.classes)
+    return _scores(task, means[test.label], train, test)
 
 
-def baseline_scores(
-    task: Task,
-    *,
-    train: LabelledMolecules,
-    test: LabelledMolecules,
-    baselines: Sequence[str] = BASELINES,
-    seed: int = 0,
-    forest: Forest | None = None,
-) -> dict[str, dict[str, float | None]]:
-    """Return the task's metrics of each baseline on the test rows, mean over labels; None where undefined.
-
-    Metrics, units and normalisation are the model's. The forest knows molecules and atoms: a task of edges or pairs is
-    without it.
+def forest_scores(
+    task: Task, train: LabelledMolecules, test: LabelledMolecules, forest: Forest
+) -> dict[str, float | None]:
+    """Return the task's metrics on the test labels, mean over labels, if random forests predict; see `mean_scores`.
 
     Raises:
-        MolfoundError: an unknown baseline.
+        ValueError: a task of edges or pairs: the forest knows molecules and atoms.
     """
-    check_baselines(baselines)
-    scores = {}
-    for name in baselines:
-        if name == "mean":
-            prediction = mean_predictions(train.labels, len(test.labels), task.kind, classes=task.classes)
-        elif task.level in ("graph", "node"):
-            prediction = forest_predictions(
-                *(train.smiles, train.labels, test.smiles, task.level, task.kind),
-                classes=task.classes,
-                forest=forest or Forest(seed=seed),
-            )
-        else:
-            continue
-        means = task_scores(task, _packed(task, prediction, train.labels, test.labels)).mean
-        scores[name] = {metric: None if np.isnan(value) else value for metric, value in means.items()}
-    return scores
+    prediction = forest_predictions(
+        train.smiles, train.labels, test.smiles, task.level, task.kind, classes=task.classes, forest=forest
+    )
+    place, label = np.nonzero(~np.isnan(test.labels))
+    return _scores(task, prediction[place, label], _pairs(train.labels), _pairs(test.labels))
 
 
-def mean_predictions(
-    train_labels: NDArray[np.floating], rows: int, kind: Kind, *, classes: int | None = None
-) -> Floats:
-    """Return the training mean of each label for every row, [rows, L]: for classes, their training frequencies.
+def label_means(train: LabelPairs, labels: int, classes: int | None = None) -> Floats:
+    """Return the training mean of each of so many labels, [L]: for classes, their training frequencies.
 
-    Binary: the share of positives; multiclass: [rows, L, classes]. NaN for a label without training values.
+    Binary: the share of positives; of so many classes: [L, classes]. NaN for a label without training values.
     """
-    means = np.stack([_mean(train_labels[:, label], kind, classes) for label in range(train_labels.shape[1])])
-    return np.broadcast_to(means, (rows, *means.shape)).copy()
+    values = train.values.astype(np.float64)
+    count = np.bincount(train.label, minlength=labels)
+    if classes is None:
+        return divide(np.bincount(train.label, values, labels), count)
+    cells = train.label * classes + values.astype(np.int64)
+    frequency = np.bincount(cells, minlength=labels * classes).reshape(labels, classes)
+    return divide(frequency, np.repeat(count[:, None], classes, axis=1))
 
 
 def forest_predictions(
@@ -149,9 +139,10 @@ def forest_predictions(
     train, test = counts(train_smiles), counts(test_smiles)
     if train.shape[0] != len(train_labels):
         raise ValueError(f"{len(train_labels)} rows of labels for {train.shape[0]} rows of level {level}")
-    prediction = mean_predictions(train_labels, test.shape[0], kind, classes=classes)
+    means = label_means(_pairs(train_labels), train_labels.shape[1], classes)
+    prediction = np.broadcast_to(means, (test.shape[0], *means.shape)).copy()
     groups = _label_groups(train_labels, kind) if test.shape[0] else []
-    jobs = forest.jobs or os.cpu_count() or 1
+    jobs = forest.jobs or available_cores()
     fit = _regression if kind == "regression" else _classes
     max_rows = forest.max_rows or (ATOM_ROWS if level == "node" else len(train_labels))
 
@@ -218,24 +209,24 @@ def _classes(
     return probability
 
 
-def _mean(values: NDArray[np.floating], kind: Kind, classes: int | None) -> Floats:
-    """Return the mean of a label's present values, or of its classes' indicators [classes]."""
-    present = values[~np.isnan(values)].astype(np.float64)
-    if kind == "multiclass":
-        present = (present[:, None] == np.arange(classes or 0)).astype(np.float64)
-    return present.mean(0) if len(present) else np.full(present.shape[1:], np.nan)
+def _pairs(labels: NDArray[np.floating]) -> LabelPairs:
+    """Return the present labels of a dense table [R, L]."""
+    row, label = np.nonzero(~np.isnan(labels))
+    return LabelPairs(label, labels[row, label])
 
 
-def _packed(
-    task: Task, prediction: Floats, train_labels: NDArray[np.floating], target: NDArray[np.floating]
-) -> PackedPredictions:
+def _scores(task: Task, prediction: Floats, train: LabelPairs, test: LabelPairs) -> dict[str, float | None]:
+    """Return the metrics of the predictions of the test labels, [V] or [V, classes] in original units or shares."""
+    means = task_scores(task, _packed(task, prediction, train, test)).mean
+    return {metric: None if np.isnan(value) else value for metric, value in means.items()}
+
+
+def _packed(task: Task, values: Floats, train: LabelPairs, test: LabelPairs) -> PackedPredictions:
     """Return predictions and targets as the model's metrics take them: normalised units, or logits and classes."""
-    place, label = np.nonzero(~np.isnan(target))
-    values, targets = prediction[place, label], target[place, label].astype(np.float64)
+    label, targets = test.label, test.values.astype(np.float64)
     deviation = None
     if task.kind == "regression" and task.normalize != "none":
-        row, fitted = np.nonzero(~np.isnan(train_labels))
-        normalizer = Normalizer.fit(fitted, train_labels[row, fitted], task.labels)
+        normalizer = Normalizer.fit(train.label, train.values, task.labels)
         mean, deviation = (tensor.double().numpy() for tensor in (normalizer.mean, normalizer.deviation))
         values, targets = (values - mean[label]) / deviation[label], (targets - mean[label]) / deviation[label]
     elif task.kind == "binary":

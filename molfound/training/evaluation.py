@@ -12,7 +12,7 @@ from molfound.model import MolecularModel
 from molfound.tasks.losses import bound_loss
 from molfound.tasks.packed import PackedPredictions
 from molfound.tasks.task import Task
-from molfound.tasks.task_metrics import TaskMetrics, TaskScores
+from molfound.tasks.task_metrics import TaskMetrics, TaskScores, task_scores
 from molfound.training.objective import weighted_sum
 
 
@@ -65,12 +65,13 @@ class Evaluation:
 
     def compute(self) -> Scores:
         """Return the scores; a task without any label in what was added is left out."""
-        packed = {name: metric.packed() for name, metric in self.metrics.items()}
-        present = [name for name, predictions in packed.items() if len(predictions.target)]
-        return Scores(
-            losses={name: packed_loss(packed[name], self.tasks[name]) for name in present},
-            tasks={name: self.metrics[name].compute() for name in present},
-        )
+        losses, scores = {}, {}
+        # One task after the other: packing copies its predictions.
+        for name, task in self.tasks.items():
+            packed = self.metrics[name].packed()
+            if len(packed.target):
+                losses[name], scores[name] = packed_loss(packed, task), task_scores(task, packed)
+        return Scores(losses, scores)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What follows a training: scores and predictions of the parts held out, baselines on the same rows, the report."""
+"""What follows a training: scores of the parts held out, predictions and baselines of the test part, the report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +17,10 @@ from molfound.data.shards import write_atomically
 from molfound.data.table_order import table_order
 from molfound.model import MolecularModel
 from molfound.tasks.task import Task
-from molfound.training.baselines import baseline_scores
+from molfound.training.baselines import Forest, forest_scores, mean_scores
 from molfound.training.console import EpochReporter
 from molfound.training.evaluation import evaluate
-from molfound.training.mixture import TaskMixture
+from molfound.training.mixture import TaskMixture, label_pairs
 from molfound.training.report import write_report
 from molfound.training.run_folder import RunFolder
 
@@ -47,17 +47,18 @@ def finish(
 
 
 def mixture_baselines(experiment: Experiment, mixture: TaskMixture) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Return ``{task: {baseline: {metric: mean over labels}}}`` on the test part, fitted to the training part."""
-    return {
-        name: baseline_scores(
-            task,
-            train=mixture.labelled(task, "train"),
-            test=mixture.labelled(task, "test"),
-            baselines=experiment.run.baselines,
-            seed=experiment.seed,
-        )
-        for name, task in mixture.tasks.items()
-    }
+    """Return ``{task: {baseline: {metric: mean over labels}}}`` on the test part, fitted to the training part.
+
+    The forest knows molecules and atoms: a task of edges or pairs is without it.
+    """
+    scores: dict[str, dict[str, dict[str, float | None]]] = {name: {} for name in mixture.tasks}
+    for name, task in mixture.tasks.items():
+        if "mean" in experiment.run.baselines:
+            scores[name]["mean"] = mean_scores(task, *(label_pairs(mixture, task, part) for part in ("train", "test")))
+        if "forest" in experiment.run.baselines and task.level in ("graph", "node"):
+            labelled = (mixture.labelled(task, part) for part in ("train", "test"))
+            scores[name]["forest"] = forest_scores(task, *labelled, Forest(seed=experiment.seed))
+    return scores
 
 
 @torch.no_grad()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from molfound.config.schema import Experiment
 from molfound.data.mixture import Mixture, load_manifests, load_mixture, prepare_datasets, table_columns
@@ -14,7 +13,7 @@ from molfound.model import MolecularModel, count_parameters, specify
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.resolve import resolve_tasks
 from molfound.tasks.task import Task
-from molfound.training.baselines import LabelledMolecules
+from molfound.training.baselines import LabelledMolecules, LabelPairs
 
 MOLECULES_AT_ONCE = 4096  # whose labels are gathered with the rest of their batch
 
@@ -35,7 +34,7 @@ class TaskMixture:
         return f"{self.graphs}; tasks {', '.join(f'{name} ({len(task.labels)})' for name, task in self.tasks.items())}"
 
     def labelled(self, task: Task, part: str) -> LabelledMolecules:
-        """Return the molecules of a part of a task's dataset with their labels."""
+        """Return the molecules of a part of a task's dataset with their labels, one dense table of them."""
         positions = self.graphs.positions(part, task.dataset)
         if len(positions) == 0:
             return LabelledMolecules([], np.empty((0, len(task.labels)), np.float32))
@@ -72,8 +71,7 @@ def check_training_labels(mixture: TaskMixture, task: Task, say: Callable[[str],
     Raises:
         MolfoundError: no training molecule has any label of the task.
     """
-    label, _ = training_labels(mixture, task)
-    counts = np.bincount(label, minlength=len(task.labels))
+    counts = np.bincount(label_pairs(mixture, task, "train").label, minlength=len(task.labels))
     missing = [name for name, count in zip(task.labels, counts, strict=True) if count == 0]
     if len(missing) == len(task.labels):
         raise MolfoundError(f"task '{task.name}' has no label in the training part of dataset '{task.dataset}'")
@@ -98,14 +96,14 @@ def fit_normalizers(model: MolecularModel, mixture: TaskMixture) -> None:
 
 def fit_normalizer(mixture: TaskMixture, task: Task) -> Normalizer:
     """Return the normalisation of a task: mean and deviation of each label over the training molecules."""
-    return Normalizer.fit(*training_labels(mixture, task), task.labels)
+    return Normalizer.fit(*label_pairs(mixture, task, "train"), task.labels)
 
 
-def training_labels(mixture: TaskMixture, task: Task) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return every label of the training molecules as pairs: the label's number and its value, ``[V]`` each."""
+def label_pairs(mixture: TaskMixture, task: Task, part: str) -> LabelPairs:
+    """Return every label that the molecules of a part have."""
     labels = mixture.graphs.collection.labels[task.name]
     first = mixture.graphs.collection.ranges[task.dataset][0]
-    training = np.zeros(labels.ptr.numel() - 1, bool)
-    training[mixture.graphs.positions("train", task.dataset) - first] = True
-    used = np.repeat(training, labels.ptr.diff().numpy())
-    return labels.index.numpy()[used].astype(np.int64) % len(task.labels), labels.values.numpy()[used]
+    chosen = np.zeros(labels.ptr.numel() - 1, bool)
+    chosen[mixture.graphs.positions(part, task.dataset) - first] = True
+    used = np.repeat(chosen, labels.ptr.diff().numpy())
+    return LabelPairs(labels.index.numpy()[used].astype(np.int64) % len(task.labels), labels.values.numpy()[used])

@@ -78,6 +78,7 @@ class RunRecorder(Callback):
         progress, tasks = module.progress, module.model.tasks
         train = {name: progress.loss_sums[name] / progress.loss_counts[name] for name in progress.loss_sums}
         scores = module.evaluation.compute() if module.evaluation is not None else None
+        module.evaluation = None  # which holds every prediction of the part
         figures = {f"train/{name}/loss": value for name, value in train.items()}
         # Without a finite loss of every task there is no sum to tell.
         figures["train/loss"] = weighted_sum(train, tasks) if len(train) == len(tasks) else math.nan

@@ -8,16 +8,19 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score
 
 from molfound.config.schema import Kind
-from molfound.errors import MolfoundError
 from molfound.tasks.resolve import make_task
 from molfound.training.baselines import (
     Forest,
     LabelledMolecules,
-    baseline_scores,
-    check_baselines,
+    LabelPairs,
     forest_predictions,
-    mean_predictions,
+    forest_scores,
+    label_means,
+    mean_scores,
 )
+from molfound.training.finish import mixture_baselines
+from molfound.training.mixture import TaskMixture, load_task_mixture
+from tests.training.conftest import MakeExperiment
 
 HETEROATOMS = ["O", "N", "S", "Cl", "F", "C(=O)O", "C#N", "c1ccccc1"]
 SMILES = [f"{'C' * chain}{group}" for chain in range(1, 9) for group in HETEROATOMS]
@@ -49,15 +52,25 @@ def _parts(kind: Kind):
     }
 
 
-def test_mean_predictions():
+def _pairs(labels):
+    row, label = np.nonzero(~np.isnan(labels))
+    return LabelPairs(label, labels[row, label].astype(np.float32))
+
+
+def _scores(task, train, test):
+    mean = mean_scores(task, _pairs(train.labels), _pairs(test.labels))
+    return {"mean": mean, "forest": forest_scores(task, train, test, SMALL)}
+
+
+def test_label_means():
     labels = _labels(TRAIN, "regression")
     labels[:, 2] = np.nan
-    means = mean_predictions(labels, 5, "regression")
-    assert means.shape == (5, 3)
-    np.testing.assert_allclose(means[:, :2], np.nanmean(labels[:, :2], 0)[None].repeat(5, 0))
-    assert np.isnan(means[:, 2]).all()
-    classes = np.array([[0.0], [2.0], [2.0], [np.nan]])
-    np.testing.assert_allclose(mean_predictions(classes, 1, "multiclass", classes=3), [[[1 / 3, 0, 2 / 3]]])
+    means = label_means(_pairs(labels), 3)
+    np.testing.assert_allclose(means[:2], np.nanmean(labels[:, :2], 0), rtol=1e-6)
+    assert np.isnan(means[2])
+    classes = np.array([[0.0, 1.0, np.nan], [2.0, 1.0, np.nan], [2.0, np.nan, np.nan]])
+    expected = [[1 / 3, 0, 2 / 3], [0, 1, 0], [np.nan] * 3]
+    np.testing.assert_allclose(label_means(_pairs(classes), 3, 3), expected)
 
 
 def test_a_label_of_its_own_forest_equals_scikit_learn_on_dense_counts():
@@ -80,8 +93,7 @@ def _dense_counts(smiles):
 @pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
 def test_the_forest_beats_the_mean_and_both_have_every_metric(kind):
     task = _task(kind)
-    scores = baseline_scores(task, **_parts(kind), forest=SMALL)
-    assert set(scores) == {"mean", "forest"}
+    scores = _scores(task, **_parts(kind))
     assert {metric.name for metric in task.metrics} <= set(scores["forest"]) == set(scores["mean"])
     lower = {"regression": "mae", "binary": "bce", "multiclass": "cross_entropy"}[kind]
     assert scores["forest"][lower] < 0.9 * scores["mean"][lower]
@@ -91,7 +103,7 @@ def test_scores_are_the_metrics_of_the_predictions():
     parts = _parts("regression")
     train, test = parts["train"].labels, parts["test"].labels
     prediction = forest_predictions(TRAIN, train, TEST, "graph", "regression", forest=SMALL)
-    scores = baseline_scores(_task("regression"), **parts, forest=SMALL)
+    scores = _scores(_task("regression"), **parts)
     kept = [~np.isnan(test[:, label]) for label in range(3)]
     errors = [mean_absolute_error(test[k, label], prediction[k, label]) for label, k in enumerate(kept)]
     assert scores["forest"]["mae_original"] == pytest.approx(np.mean(errors), rel=1e-5)
@@ -101,7 +113,7 @@ def test_scores_are_the_metrics_of_the_predictions():
     parts = _parts("binary")
     train, test = parts["train"].labels, parts["test"].labels
     prediction = forest_predictions(TRAIN, train, TEST, "graph", "binary", forest=SMALL)
-    scores = baseline_scores(_task("binary"), **parts, forest=SMALL)
+    scores = _scores(_task("binary"), **parts)
     kept = [~np.isnan(test[:, label]) for label in range(3)]
     pairs = [(test[k, label], prediction[k, label]) for label, k in enumerate(kept)]
     assert scores["forest"]["auroc"] == pytest.approx(np.mean([roc_auc_score(*pair) for pair in pairs]), rel=1e-6)
@@ -157,21 +169,31 @@ def _atomic_numbers(smiles):
     return [float(atom.GetAtomicNum()) for atom in Chem.MolFromSmiles(smiles).GetAtoms()]
 
 
-def test_edge_tasks_have_the_mean_only():
-    task = make_task("toy", "toy", "edge", "regression", ["a"], metrics=[])
-    parts = {"train": LabelledMolecules(["CC"], np.ones((2, 1))), "test": LabelledMolecules(["CC"], np.ones((2, 1)))}
-    assert set(baseline_scores(task, **parts)) == {"mean"}
+def test_the_mean_is_scored_from_the_labels_that_are_there(experiment: MakeExperiment, monkeypatch):
+    chosen = experiment("tasks.logp.normalize=none")
+    mixture = load_task_mixture(chosen, lambda line: None)
+    dense = {(task.name, part): mixture.labelled(task, part).labels for task, part in _asked(mixture)}
+    monkeypatch.setattr(TaskMixture, "labelled", lambda *_: pytest.fail("a dense table of labels was made"))
+    scores = mixture_baselines(chosen, mixture)
+    train, test = dense["logp", "train"], dense["logp", "test"]
+    assert {name: set(found) for name, found in scores.items()} == {name: {"mean"} for name in mixture.tasks}
+    assert scores["logp"]["mean"]["mae"] == pytest.approx(np.nanmean(np.abs(test - np.nanmean(train, 0)), 0).mean())
+
+
+def _asked(mixture):
+    return [(mixture.tasks[name], part) for name in mixture.tasks for part in ("train", "test")]
+
+
+def test_no_forest_for_a_level_that_it_does_not_know():
+    task = make_task("toy", "toy", "edge", "regression", ["a"])
+    part = LabelledMolecules(["CC"], np.ones((2, 1)))
+    with pytest.raises(ValueError, match="no forest at level edge"):
+        forest_scores(task, part, part, SMALL)
 
 
 @pytest.mark.parametrize("empty", ["train", "test"])
 @pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
 def test_a_part_without_molecules_has_no_scores(kind, empty):
     parts = _parts(kind) | {empty: LabelledMolecules([], np.empty((0, 3)))}
-    scores = baseline_scores(_task(kind), **parts, forest=SMALL)
-    assert set(scores) == {"mean", "forest"}
+    scores = _scores(_task(kind), **parts)
     assert {value for metrics in scores.values() for value in metrics.values()} == {None}
-
-
-def test_an_unknown_baseline_is_refused():
-    with pytest.raises(MolfoundError, match="did you mean 'forest'"):
-        check_baselines(["forrest"])
