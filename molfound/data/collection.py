@@ -23,7 +23,7 @@ class TaskLabels:
         level: ``"graph"``, ``"node"``, ``"edge"`` or ``"node_pair"``.
         names: the L label columns.
         ptr: int64 ``[graphs of the dataset + 1]``, the pairs of each molecule.
-        index: int64 ``[V]``, item within the molecule times L plus label.
+        index: int32 ``[V]``, item within the molecule times L plus label.
         values: float32 ``[V]``.
     """
 

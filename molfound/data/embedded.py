@@ -15,11 +15,13 @@ import itertools
 import re
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import datamol as dm
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import Field
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors, rdPartialCharges
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
@@ -27,7 +29,6 @@ from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 from molfound.data import assembly, fragments
 from molfound.data.generators import generators
 from molfound.data.shards import parquet_bytes, write_atomically
-from molfound.errors import MolfoundError
 
 PARTS = {"train": 0.8, "val": 0.1, "test": 0.1}
 SURVEYED = 500  # molecules
@@ -67,17 +68,17 @@ CATALOGUES = {
 
 
 @generators.register("embedded")
-def embedded(folder: Path, *, molecules: int = 3000, seed: int = 0) -> Path:
+def embedded(
+    folder: Path, *, molecules: Annotated[int, Field(ge=20)] = 3000, seed: Annotated[int, Field(ge=0)] = 0
+) -> Path:
     """Write the table into `folder`, unless it is there already, and return its path.
 
     The file's bytes are a function of the options, of this code and of the versions of RDKit and datamol; its name
-    tells the options and a hash of the rest.
+    tells the options and a hash of the rest. Fewer than 20 molecules are too few for three parts.
 
     Raises:
-        MolfoundError: fewer than 20 molecules, too few for three parts; or the folder cannot be written.
+        MolfoundError: the folder cannot be written.
     """
-    if molecules < 20:
-        raise MolfoundError(f"generator 'embedded' makes at least 20 molecules, not {molecules}")
     path = folder / f"embedded-{molecules}-{seed}-{_code_hash()}.parquet"
     if not path.exists():
         write_atomically(path, parquet_bytes(embedded_table(molecules, seed), encodings={}, metadata={}))

@@ -1,7 +1,7 @@
 """The datasets of an experiment, prepared, loaded and split."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from molfound.config.locations import SUFFIXES
-from molfound.config.schema import DatasetConfig, Experiment, ScaffoldSplit
+from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, ScaffoldSplit
 from molfound.data.arrays import GraphArrays
 from molfound.data.collection import GraphCollection
 from molfound.data.families import LabelTask
@@ -38,11 +38,13 @@ class Mixture:
         collection: all graphs; a position numbers a molecule over all datasets.
         parts: for each dataset, the positions of each part of its split, ascending.
         smiles: for each dataset, the SMILES of its molecules in the order of their positions.
+        stores: for each dataset, the store that it was loaded from.
     """
 
     collection: GraphCollection
     parts: Mapping[str, Mapping[str, Positions]]
     smiles: Mapping[str, pa.Array]
+    stores: Mapping[str, GraphStore] = field(default_factory=dict)
 
     @property
     def part_names(self) -> list[str]:
@@ -119,11 +121,12 @@ def load_mixture(
     """
     arrays: dict[str, GraphArrays] = {}
     parts: dict[str, dict[str, Positions]] = {}
+    stores: dict[str, GraphStore] = {}
     first = 0
     for name, manifest in manifests.items():
         report = _prepare(experiment, name, manifest, tasks)
         say(str(report))
-        store = GraphStore.open(report.folder, report.families)
+        store = stores[name] = GraphStore.open(report.folder, report.families)
         arrays[name] = store.load()
         split = _split(experiment, experiment.data.datasets[name], manifest, store)
         parts[name] = {part: first + _places(arrays[name].rows, rows) for part, rows in split.items()}
@@ -131,7 +134,7 @@ def load_mixture(
             raise MolfoundError(f"dataset '{name}' has no molecule in its training part")
         first += len(arrays[name])
     collection = GraphCollection(arrays, {name: task.dataset for name, task in tasks.items()})
-    return Mixture(collection, parts, {name: part.smiles for name, part in arrays.items()})
+    return Mixture(collection, parts, {name: part.smiles for name, part in arrays.items()}, stores)
 
 
 def _prepare(
@@ -158,7 +161,7 @@ def _split(experiment: Experiment, dataset: DatasetConfig, manifest: Manifest, s
         spec,
         store.rows,
         folders=manifest.folders(root),
-        table=open_table(manifest, root, Path(experiment.data.store)),
+        table=open_table(manifest, root, Path(experiment.data.store)) if isinstance(spec, ColumnSplit) else None,
         scaffolds=store.scaffolds() if isinstance(spec, ScaffoldSplit) else None,
     )
 

@@ -3,7 +3,7 @@
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -95,11 +95,10 @@ def prepare_dataset(
         MolfoundError: anything the user can mend: a missing file or column, a full disk, too many rejected rows, a
             script that every process started by it runs again.
     """
-    _refuse_unguarded_script()
     folder = store / manifest.name
-    with writing_to(folder), _lock(folder, progress):
+    with _held(folder, progress):
         remove_partials(folder)
-        table = open_table(manifest, root, store)
+        table = _table(manifest, root, folder)
         labels = {name: expand_columns(task.labels, table.columns) for name, task in tasks.items()}
         _check_columns(manifest, tasks, labels, table)
         families = requested_families(
@@ -116,7 +115,7 @@ def prepare_dataset(
 
 
 def _refuse_unguarded_script() -> None:
-    """Refuse to prepare while a new process imports the main script: its parent holds the lock and waits for it."""
+    """Refuse to wait while a new process imports the main script: its parent holds the folder and waits for it."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise MolfoundError(
             "this script is run again by every process that it starts: put what it does under an "
@@ -124,14 +123,27 @@ def _refuse_unguarded_script() -> None:
         )
 
 
-def open_table(manifest: Manifest, root: Path, store: Path) -> Table:
-    """Return a dataset's table; a generated one is made if it is not there yet.
+def open_table(manifest: Manifest, root: Path, store: Path, *, progress: bool = True) -> Table:
+    """Return a dataset's table; a generated one is made if it is not there yet, by one process while others wait.
+
+    Args:
+        manifest: the dataset.
+        root: folder of the data files.
+        store: folder of all stores; a generated table is in the dataset's.
+        progress: whether to say, on standard error, that another process makes it or prepares the dataset.
 
     Raises:
         MolfoundError: a file that is missing or no table, an unknown generator.
     """
+    folder = store / manifest.name
+    with nullcontext() if manifest.generator is None else _held(folder, progress):
+        return _table(manifest, root, folder)
+
+
+def _table(manifest: Manifest, root: Path, folder: Path) -> Table:
+    """Return a dataset's table; who generates it holds the store's folder."""
     if manifest.generator is not None:
-        return Table([generated_table(manifest.generator, store / manifest.name / "source")])
+        return Table([generated_table(manifest.generator, folder / "source")])
     return Table(locate_files(manifest, root))
 
 
@@ -165,7 +177,7 @@ class _Preparation:
 
     def run(self) -> PreparationReport:
         """Build what is missing, then write the rejected rows and the index, then remove what nothing refers to."""
-        total = self.previous.rows if self.previous else self.table.rows()
+        total = self.table.rows()
         processes = min(self.data.processes or available_cores(), max(1, -(-total // self.data.block_rows)))
         columns = list(dict.fromkeys(name for family in (*self.families, *self.others) for name in family.columns))
         rows = 0
@@ -260,19 +272,21 @@ def rejected_table(dataset: str, rejected: Sequence[RejectedRow]) -> memoryview:
 
 
 @contextmanager
-def _lock(folder: Path, progress: bool) -> Iterator[None]:
-    """Hold the store's folder; say so when another process holds it, and wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        MoleculeProgress("", 0, progress).say(f"another process prepares {folder}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _held(folder: Path, progress: bool) -> Iterator[None]:
+    """Hold the store's folder, to write into it; say so when another process holds it, and wait."""
+    _refuse_unguarded_script()
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            MoleculeProgress("", 0, progress).say(f"another process prepares {folder}; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _check_columns(

@@ -57,6 +57,19 @@ def test_a_cell_that_is_no_finite_number_is_told(cell: str, reason: str | None) 
     )
 
 
+@pytest.mark.parametrize(
+    "cell", [None, "", "  ", "nan", "NaN", "NA", "na", "n/a", "N/A", "<NA>", "<na>", "null", "NULL", "none", " None "]
+)
+def test_a_missing_cell_is_neither_a_number_nor_a_problem(cell: str | None) -> None:
+    for others in (["1"], ["1", "abc"]):  # a column with a cell that is no number is read in another way
+        numbers = read_numbers(pa.array([cell, *others], pa.string()))
+        assert np.isnan(numbers.values[0])
+        assert numbers.values[1] == 1
+        assert 0 not in numbers.problems
+    lists = read_number_lists(pa.array([cell, "[1]"], pa.string()))
+    assert (lists.counts.tolist(), lists.problems) == ([-1, 1], {})
+
+
 @pytest.mark.parametrize("kind", [pa.int64(), pa.int8(), pa.bool_(), pa.decimal128(9, 2), pa.null()])
 def test_other_number_columns_are_read(kind: pa.DataType) -> None:
     column = pa.nulls(3) if kind == pa.null() else pa.array([1, None, 0], pa.int8()).cast(kind)

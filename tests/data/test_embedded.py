@@ -115,9 +115,18 @@ def test_an_existing_table_is_returned_as_it_is(path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_too_few_molecules_are_a_users_error(tmp_path):
-    with pytest.raises(MolfoundError, match="at least 20 molecules, not 5"):
-        embedded(tmp_path, molecules=5)
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("molecules", 19, "greater than or equal to 20"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("seed", "a", "valid"),
+    ],
+)
+def test_options_out_of_range_are_a_users_error(tmp_path, option, value, message):
+    with pytest.raises(MolfoundError, match=f"generator 'embedded', option '{option}': .*{message}.* {value!r}"):
+        generated_table(Component(name="embedded", options={option: value}), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_manifest_names_the_columns(table):

@@ -9,13 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from molfound.data.generators import generators
 from molfound.data.manifest import Manifest
+from molfound.data.prepare import open_table
 from molfound.data.shards import PARTIAL
 from molfound.data.store import GraphStore
 from molfound.errors import MolfoundError
@@ -244,6 +247,41 @@ def test_a_second_process_waits_and_says_so(
         assert not built
     thread.join(timeout=60)
     assert built == [12]
+
+
+def test_a_generated_table_is_made_once_and_nobody_takes_its_unfinished_file(
+    tmp_path: Path, prepare: Prepare, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    made: list[Path] = []
+
+    @generators.register("slow_in_test")
+    def slow(folder: Path) -> Path:
+        path = folder / "made.csv"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            partial = folder / f".made.{len(made)}{PARTIAL}"
+            made.append(path)
+            write_csv(partial, {"smiles": ["C", "CC"], "a": [1, 2], "b": [1, 2]})
+            begun.set()
+            go_on.wait(30)
+            partial.rename(path)
+        return path
+
+    manifest = manifest_of([], generator={"name": "slow_in_test"})
+    with ThreadPoolExecutor(2) as threads:
+        opened = threads.submit(open_table, manifest, tmp_path, tmp_path / "stores")
+        assert begun.wait(30)
+        prepared = threads.submit(prepare, manifest, progress=True)
+        said, deadline = "", time.monotonic() + 20
+        while "waiting" not in said and len(made) == 1 and not prepared.done() and time.monotonic() < deadline:
+            time.sleep(0.02)
+            said += capfd.readouterr().err
+        go_on.set()
+        assert opened.result(60).columns == ("smiles", "a", "b")
+        assert prepared.result(60).rows == 2
+    assert "another process prepares" in said
+    assert len(made) == 1
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ from molfound.chem.graphs import GraphBlock, featurize, featurize_smiles
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.config.component import Component
 from molfound.config.schema import FeaturesConfig, ScaffoldSplit
+from molfound.data import prepare as preparation
 from molfound.data.bonds import bond_ends
 from molfound.data.collection import GraphCollection
 from molfound.data.manifest import Manifest
 from molfound.data.splits import make_split
 from molfound.data.store import GraphStore
+from molfound.data.workers import ShardBuilders
 from molfound.encodings import compute_encoding, encoding, encodings
 from molfound.errors import MolfoundError
 from molfound.plugins import load_plugin
@@ -208,6 +211,23 @@ def test_appended_rows_build_new_blocks_and_changed_rows_rebuild_theirs(tmp_path
     final = contents(report.folder)
     fresh = prepare(manifest_of(["t.csv"]), store="fresh")
     assert final == contents(fresh.folder)  # nothing stale is left, and history leaves no trace
+
+
+def test_a_table_that_has_grown_is_prepared_by_as_many_processes_as_it_needs(
+    tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    class Counted(ShardBuilders):
+        def __init__(self, processes: int, plugins: Sequence[Path]) -> None:
+            counts.append(processes)
+            super().__init__(1, plugins)
+
+    monkeypatch.setattr(preparation, "ShardBuilders", Counted)
+    for rows in (3, 10, 4):
+        write_csv(tmp_path / "t.csv", {"smiles": SMILES[:rows], "a": range(rows), "b": range(rows)})
+        prepare(manifest_of(["t.csv"]), data=data_config(processes=8))
+    assert counts == [1, 3, 1]
 
 
 @pytest.mark.parametrize("change", ["columns", "files"])
