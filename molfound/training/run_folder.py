@@ -21,6 +21,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
+        self.data = path / "data.json"
         self.model = path / "model.safetensors"
         self.specification = path / "model.json"
         self.metrics = path / "metrics.jsonl"
@@ -52,6 +53,7 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what an earlier run left in the folder."""
         for path in (
+            self.data,
             self.model,
             self.specification,
             self.metrics,

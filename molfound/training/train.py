@@ -28,7 +28,7 @@ from molfound.plugins import keep_plugins, load_plugins, restore_plugins
 from molfound.training.checkpoint import load_checkpoint
 from molfound.training.console import EpochReporter
 from molfound.training.finish import finish
-from molfound.training.fit_check import check_data_fits
+from molfound.training.fit_check import check_data_fits, check_data_unchanged, data_digests
 from molfound.training.mixture import TaskMixture, fit_normalizers, load_task_mixture
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import check_monitors
@@ -57,6 +57,7 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
     load_plugins(plugins)
     loaded = _load(experiment, run)
     run.clear()
+    run.write_json(run.data, data_digests(loaded.mixture.graphs))
     write_atomically(run.config, to_yaml(experiment).encode())
     tasks = loaded.mixture.tasks
     save_specification(specify(experiment, tasks, keep_plugins(plugins, run.plugins)), run.specification)
@@ -84,6 +85,7 @@ def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins:
     chosen = (experiment or kept).model_copy(update={"plugins": tuple(map(str, plugins))})
     loaded = _load(chosen, run)
     check_data_fits(specification, chosen, loaded.mixture.tasks, folder)
+    check_data_unchanged(run, loaded.mixture.graphs)
     return _fit(chosen, loaded, run)
 
 
