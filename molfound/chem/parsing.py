@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
+from unicodedata import category
 
 from rdkit import Chem, rdBase
 
@@ -33,7 +34,7 @@ def parse(smiles: object, *, max_heavy_atoms: int = 1000) -> Chem.Mol | Rejectio
     as an empty SMILES. RDKit's log messages do not appear.
 
     Args:
-        smiles: what a table's cell holds; blanks around it are ignored.
+        smiles: what a table's cell holds; blanks around it are ignored, and so is a name after a blank or a tab.
         max_heavy_atoms: the largest accepted number of atoms other than hydrogen; dummy atoms count.
 
     Example:
@@ -59,6 +60,9 @@ def parse_aloud(smiles: object, max_heavy_atoms: int) -> Chem.Mol | Rejection:
         return Rejection("empty_smiles", "")
     if text.lower() == "restricted":
         return Rejection("restricted", "")
+    # RDKit reads up to a line's end and leaves out what follows. Hardly any text has a character that is not printable.
+    if not text.isprintable() and (problem := _control_character(text)) is not None:
+        return Rejection("invalid_smiles", problem)
     if not text.isascii():
         # No SMILES holds such characters, a name behind it may; RDKit cannot take those that UTF-8 does not encode.
         text = text.encode("ascii", "replace").decode()
@@ -110,13 +114,14 @@ _BEYOND_ATOMS_AND_BONDS = frozenset("@/\\| \t")
 
 
 def _read(smiles: str) -> Chem.Mol | None:
-    """Return the molecule of `Chem.MolFromSmiles`, a quarter sooner where there is neither stereochemistry nor ``[H]``.
+    """Return the molecule of `Chem.MolFromSmiles`, a quarter sooner without stereochemistry and plain hydrogens.
 
     There, assigning stereochemistry and removing hydrogens would change nothing that a graph or a SMILES shows (only
     the CIP ranks, which RDKit's parser leaves behind, are missing), and sanitization is all that is left.
     """
-    # A regular expression would allocate memory that costs RDKit's allocations more than the search takes.
-    if not _BEYOND_ATOMS_AND_BONDS.isdisjoint(smiles) or "[H" in smiles:
+    # A regular expression would allocate memory that costs RDKit's allocations more than the search takes. So may plain
+    # hydrogens begin, which RDKit removes: [H], [#1] and, with isotope 0, [0H] and [0#1].
+    if not _BEYOND_ATOMS_AND_BONDS.isdisjoint(smiles) or "[H" in smiles or "[#1" in smiles or "[0" in smiles:
         return _parsed(smiles, sanitize=True)
     molecule = _parsed(smiles, sanitize=False)
     if molecule is None or Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
@@ -136,6 +141,12 @@ def _chemistry_problem(smiles: str) -> str:
         return "not in the grammar of SMILES"
     problems = Chem.DetectChemistryProblems(molecule)
     return problems[0].Message() if problems else ""
+
+
+def _control_character(text: str) -> str | None:
+    """Return a complaint about the first control character, a tab before a name aside."""
+    at = next((at for at, character in enumerate(text) if category(character) == "Cc" and character != "\t"), None)
+    return None if at is None else f"control character {text[at]!r} at character {at + 1}"
 
 
 def _heavy_atom_count(molecule: Chem.Mol) -> int:

@@ -28,6 +28,11 @@ BAD = [
     ("C\u00e9", "invalid_smiles"),
     ("\ud800", "invalid_smiles"),
     ("C |bogus", "invalid_smiles"),
+    ("CC\nO", "invalid_smiles"),
+    ("CC\r\nO", "invalid_smiles"),
+    ("CC name\nO", "invalid_smiles"),
+    ("C\x1bC", "invalid_smiles"),
+    ("CC\x7f", "invalid_smiles"),
     ("C" * 11, "too_many_atoms"),
     ("*" * 11, "too_many_atoms"),
 ]
@@ -52,9 +57,12 @@ def test_rejection_tells_rdkit_s_reason():
     assert "valence for atom # 0 C, 5" in parse("C(C)(C)(C)(C)C").detail
     assert "kekulize" in parse("c1cccc1").detail
     assert parse("C" * 11, max_heavy_atoms=10).detail == "11 heavy atoms, the limit is 10"
+    assert parse(" CC\nO").detail == "control character '\\n' at character 3"
 
 
-@pytest.mark.parametrize("smiles", ["C", "[H][H]", "[Na+].[Cl-]", "*", "  CCO  ", "CCO ethanol", "CCO \u00e9thanol"])
+@pytest.mark.parametrize(
+    "smiles", ["C", "[H][H]", "[Na+].[Cl-]", "*", "  CCO  ", "CCO\n", "CCO ethanol", "CCO\tethanol", "CCO \u00e9thanol"]
+)
 def test_molecules_are_accepted_as_they_are(smiles):
     molecule = parse(smiles)
     assert Chem.MolToSmiles(molecule) == Chem.MolToSmiles(Chem.MolFromSmiles(smiles.split()[0]))
@@ -74,7 +82,13 @@ def assert_as_rdkit(smiles):
     assert Chem.MolToJSON(ours) == Chem.MolToJSON(expected)
 
 
-@pytest.mark.parametrize("smiles", [*SMILES, "[H]O[H]", "[2H]C", "[H-].[Na+]", "[HH]", "CC |$a;b$|", "CC name"])
+HYDROGENS = [
+    *("[H]O[H]", "[2H]C", "[H-].[Na+]", "[HH]", "[1H]C", "[0H]C", "[0#1]C", "[2#1]C", "C[#1]", "[#1]C[#1]", "C[#1:3]"),
+    *("[#1][#1]", "[#1]", "C[#17]", "[0CH4]", "C#1CCCCCCC#1"),
+]
+
+
+@pytest.mark.parametrize("smiles", [*SMILES, *HYDROGENS, "CC |$a;b$|", "CC name"])
 def test_molecule_is_the_one_of_rdkit_s_own_parser(smiles):
     assert_as_rdkit(smiles)
 
