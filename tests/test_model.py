@@ -24,6 +24,9 @@ from molfound.model import (
     save_model,
     specify,
 )
+from molfound.nn.encoders import Encoder, encoders
+from molfound.nn.inputs import InputNetwork
+from molfound.nn.representations import Representations, Widths
 from molfound.plugins import PluginRecord
 from molfound.tasks.resolve import make_task
 from molfound.tasks.task import Task
@@ -150,6 +153,45 @@ def test_the_make_up_of_a_mixtures_batch_does_not_compile_the_model_anew(graphs:
         batch = collate(graphs * 3, {"one": (0, split), "two": (split, 15)})
         torch.testing.assert_close(compiled(batch), model(batch), atol=1e-5, rtol=1e-5)
     assert len(compilations) == 1
+
+
+class OwnEdges(Encoder):
+    """Represents edges and pairs itself: of each its number in the batch, which shows what a head is given."""
+
+    def __init__(self, inputs: InputNetwork) -> None:
+        super().__init__(inputs)
+        self.widths = Widths(nodes=inputs.node_width, edges=2, pairs=3)
+
+    def forward(self, batch: GraphBatch) -> Representations:
+        edges, pairs = (torch.arange(int(batch.item_ptr(level)[-1])) for level in ("edge", "node_pair"))
+        nodes = self.inputs(batch)
+        return Representations(nodes, edges[:, None].expand(-1, 2).float(), pairs[:, None].expand(-1, 3).float())
+
+
+def test_heads_read_the_edges_and_pairs_that_an_encoder_makes_itself(
+    batch: GraphBatch, graphs: list[Graph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(encoders._components, "own", OwnEdges)
+    tasks = {name: task for name, task in all_tasks().items() if name in ("orders", "distances")}
+    model = MolecularModel(specify(experiment(encoder={"name": "own"}), tasks)).eval()
+    assert not model.readouts
+    given: dict[str, torch.Tensor] = {}
+    for name, head in model.heads.items():
+        head.register_forward_pre_hook(lambda _, inputs, name=name: given.update({name: inputs[0][:, 0]}))
+    predictions = model(batch)
+    for name, task in tasks.items():
+        first, last = batch.datasets[task.dataset]
+        start, count = rows(graphs[:first], task.level), rows(graphs[first:last], task.level)
+        assert given[name].tolist() == list(range(start, start + count))
+        assert len(predictions[name]) == count
+    model.predict(batch)
+    assert {name: len(values) for name, values in given.items()} == {
+        name: rows(graphs, task.level) for name, task in tasks.items()
+    }
+    made = model.represent(batch)
+    assert made.edges is not None
+    assert made.pairs is not None
+    assert (made.edges.shape[1], made.pairs.shape[1]) == (2, 3)
 
 
 def test_represent_gives_every_level_of_the_tasks(
