@@ -59,7 +59,15 @@ class EpochReporter:
     def end_epoch(
         self, epoch: int, figures: Mapping[str, float], scores: Scores | None, rate: float, is_best: bool
     ) -> None:
-        """Write the line of an epoch: losses, and each task's first metric on the validation part."""
+        """Write the line of an epoch: losses, each task's first metric on the validation part, and how long it took.
+
+        Args:
+            epoch: complete epochs.
+            figures: of the epoch, by name.
+            scores: of the validation part, if there is one.
+            rate: molecules per second of training; the epoch's seconds are those of validation and checkpoint too.
+            is_best: whether it is the best so far.
+        """
         self.close()
         parts = [f"epoch {epoch}/{self.epochs}"]
         parts += [
@@ -73,8 +81,8 @@ class EpochReporter:
                 parts.append(f"{task} {name} {value:.4f}")
         seconds = time.perf_counter() - self._started
         left = (self.epochs - epoch) * seconds
-        parts.append(f"{seconds:.1f} s, {rate:,.0f} molecules/s, {_duration(left)} left{', best' if is_best else ''}")
-        self.line("  ".join(parts))
+        parts.append(f"{seconds:.1f} s ({rate:,.0f} molecules/s in training), {_duration(left)} left")
+        self.line("  ".join(parts) + (", best" if is_best else ""))
 
 
 def _duration(seconds: float) -> str:

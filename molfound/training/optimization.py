@@ -35,8 +35,9 @@ def make_optimizer(
 def learning_rate_factor(schedule: ScheduleConfig, step: int, total_steps: int) -> float:
     """Return the learning rate of optimiser step `step` (from 0) as a share of the highest.
 
-    It rises linearly over the warm-up, then follows the schedule down to `schedule.final` at the last step. It is a
-    pure function of the step, so a resumed training needs no state for it.
+    It rises linearly over the warm-up. Then it stays (constant) or goes down (linear, cosine) towards `schedule.final`,
+    which it would reach with the step after the last one. It is a pure function of the step, so a resumed training
+    needs no state for it.
 
     Example:
         >>> schedule = ScheduleConfig(name="linear", warmup=0.5, final=0.0)

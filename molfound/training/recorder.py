@@ -47,30 +47,27 @@ class RunRecorder(Callback):
         self.run, self.config, self.reporter, self.tensorboard = run, config, reporter, tensorboard
         self.figures = MetricsLog(run.metrics)
         self.interrupted = False
-        self._started = time.perf_counter()
-        self._molecules = 0
+        self._molecules, self._seconds, self._clock = 0, 0.0, 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock of the epoch."""
+        """Start the clock of the epoch's training, which stands still while anything else is done."""
         module = _training(pl_module)
-        self._started, self._molecules = time.perf_counter(), 0
+        self._molecules, self._seconds, self._clock = 0, 0.0, time.perf_counter()
         self.reporter.start_epoch(module.progress.epoch, int(trainer.num_training_batches))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: GraphBatch, batch_idx: int
     ) -> None:
         """Count the batch; write a checkpoint where one is due or Ctrl-C was pressed."""
+        self._seconds += time.perf_counter() - self._clock
         module = _training(pl_module)
         module.progress.batch += 1
         self._molecules += batch.num_graphs
         self.reporter.advance(batch.num_graphs)
-        if module.progress.batch % self.config.accumulate or trainer.is_last_batch:
-            return  # gradients are under way, which no checkpoint holds; or the end of the epoch is, which has its own
-        every = self.config.checkpoint_steps
-        if self.interrupted or (every is not None and module.progress.step % every == 0):
-            self._save(trainer, module)
-        if self.interrupted:
-            raise TrainingInterruptedError(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
+        # No checkpoint holds gradients that are under way, and the end of the epoch has its own.
+        if module.progress.batch % self.config.accumulate == 0 and not trainer.is_last_batch:
+            self._save_where_due(trainer, module)
+        self._clock = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record the epoch's figures, keep the best weights, write the checkpoint, stop early where due."""
@@ -97,7 +94,7 @@ class RunRecorder(Callback):
         progress.stopped = self._stops_early(module, figures)
         self._save(trainer, module)
         release_free_memory()
-        rate = self._molecules / (time.perf_counter() - self._started)
+        rate = self._molecules / max(self._seconds, 1e-9)
         self.reporter.end_epoch(progress.epoch, figures, scores, rate, is_best)
         if progress.stopped:
             self.reporter.line(f"stopped early: best {self.config.monitor} at epoch {progress.stopping_epoch}")
@@ -119,6 +116,13 @@ class RunRecorder(Callback):
             yield
         finally:
             signal.signal(signal.SIGINT, previous)
+
+    def _save_where_due(self, trainer: Trainer, module: TrainingModule) -> None:
+        every = self.config.checkpoint_steps
+        if self.interrupted or (every is not None and module.progress.step % every == 0):
+            self._save(trainer, module)
+        if self.interrupted:
+            raise TrainingInterruptedError(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
 
     def _save(self, trainer: Trainer, module: TrainingModule) -> None:
         save_checkpoint(

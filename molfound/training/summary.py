@@ -13,11 +13,11 @@ TaskFigures = Mapping[str, Mapping[str, Any]]
 
 
 def print_summary(run: RunFolder, *, as_json: bool) -> None:
-    """Print a run's test figures, as a table or as JSON with the run folder."""
+    """Print a run's test figures, as a table or as JSON with the run folder, ``{}`` if no part was held out."""
     scores: Mapping[str, TaskFigures] = json.loads(run.scores.read_text())
     part = "test" if "test" in scores else next(iter(scores), None)
     if part is None:
-        print("no part was held out: nothing to report")
+        print("{}" if as_json else "no part was held out: nothing to report")
         return
     baselines = json.loads(run.baselines.read_text()) if run.baselines.is_file() else {}
     if as_json:

@@ -1,5 +1,7 @@
 """The baselines against scikit-learn used directly, and against plain means."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from rdkit import Chem
@@ -151,6 +153,21 @@ def test_same_seed_same_forest_whatever_the_threads():
     )
     np.testing.assert_array_equal(one, two)
     assert (one != other).any()
+
+
+def test_forests_grow_on_the_cores_that_the_process_may_use(monkeypatch):
+    workers = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, max_workers):
+            workers.append(max_workers)
+            super().__init__(max_workers)
+
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1}, raising=False)
+    monkeypatch.setattr("molfound.training.baselines.ThreadPoolExecutor", Pool)
+    forest_predictions(TRAIN, _labels(TRAIN, "binary"), TEST, "graph", "binary", forest=Forest(trees=2))
+    assert workers == [2]
 
 
 def test_atoms_are_predicted_in_smiles_order():

@@ -22,9 +22,8 @@ class Curve(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Finite predictions of a task on a part, in original units or probabilities; labels are positions in `names`."""
+    """Finite predictions of a task on the test part, original units or probabilities; labels are places in `names`."""
 
-    part: str
     names: tuple[str, ...]
     label: NDArray[np.int64]
     prediction: NDArray[np.float64]
@@ -43,7 +42,7 @@ class TaskContent:
         losses: the loss of each part over the epochs.
         scores: part → metric → ``{"mean", "labels", "used", "undefined"}``.
         baselines: baseline → metric → mean over labels on the test part.
-        predictions: of the test part, or of another where there is no test part; None for classes or where missing.
+        predictions: of the test part; None for classes or where there is no test part.
     """
 
     name: str
@@ -120,17 +119,13 @@ def _loss_curves(path: Path) -> dict[str | None, dict[str, Curve]]:
 
 
 def _predictions(folder: Path, task: str) -> Predictions | None:
-    # Matched by the whole name: a task's name may hold the characters that a pattern gives a meaning.
-    ending = f".{task}.parquet"
-    parts = sorted(path.name.removesuffix(ending) for path in folder.glob("*.parquet") if path.name.endswith(ending))
-    parts = [part for part in parts if "." not in part]
-    if not parts:
+    path = folder / f"test.{task}.parquet"
+    if not path.is_file():
         return None
-    part = "test" if "test" in parts else parts[0]
-    table = pq.read_table(folder / f"{part}{ending}", columns=["label", "prediction", "target"])
+    table = pq.read_table(path, columns=["label", "prediction", "target"])
     label = table.column("label").combine_chunks()
     label = label if isinstance(label, pa.DictionaryArray) else label.dictionary_encode()
     index = label.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     prediction, target = (table.column(name).to_numpy().astype(np.float64) for name in ("prediction", "target"))
     finite = np.isfinite(prediction) & np.isfinite(target)
-    return Predictions(part, tuple(label.dictionary.to_pylist()), index[finite], prediction[finite], target[finite])
+    return Predictions(tuple(label.dictionary.to_pylist()), index[finite], prediction[finite], target[finite])

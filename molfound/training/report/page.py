@@ -81,7 +81,7 @@ def _prediction_plots(task: TaskContent) -> list[str]:
         return []
     if task.kind == "regression":
         return [
-            parity_plot(f"{predictions.names[label]}, {predictions.part}", *_of_label(predictions, label))
+            parity_plot(f"{predictions.names[label]}, test", *_of_label(predictions, label))
             for label in _fullest(predictions, np.bincount(predictions.label), PARITY_PLOTS)
         ]
     positive = predictions.target > 0.5
@@ -94,7 +94,7 @@ def _prediction_plots(task: TaskContent) -> list[str]:
         for label in _fullest(predictions, both, ROC_CURVES)
     }
     some = f", {len(curves)} of {len(task.labels)} labels" if len(curves) < len(task.labels) else ""
-    return [roc_plot(f"ROC, {predictions.part}{some}", curves)] if curves else []
+    return [roc_plot(f"ROC, test{some}", curves)] if curves else []
 
 
 def _of_label(predictions: Predictions, label: int) -> tuple[Values, Values]:

@@ -1,0 +1,49 @@
+"""What is said of an epoch and at the end."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from molfound.training.console import EpochReporter
+from molfound.training.module import TrainingModule
+from molfound.training.recorder import RunRecorder
+from molfound.training.run_folder import RunFolder
+from molfound.training.summary import print_summary
+from molfound.training.train import train
+from tests.training.conftest import MakeExperiment
+
+
+def test_molecules_per_second_are_those_of_training_alone(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, rates = [0.0], []
+
+    def taking(seconds: float, owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def slow(*arguments: Any) -> Any:
+            now[0] += seconds
+            return original(*arguments)
+
+        monkeypatch.setattr(owner, name, slow)
+
+    monkeypatch.setattr("molfound.training.recorder.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    taking(2.0, TrainingModule, "training_step")
+    taking(50.0, TrainingModule, "on_validation_start")
+    taking(700.0, RunRecorder, "_save")
+    monkeypatch.setattr(EpochReporter, "end_epoch", lambda self, epoch, figures, scores, rate, best: rates.append(rate))
+    train(experiment("training.epochs=2", "training.checkpoint_steps=2"))
+    molecules, batches = 42 + 10, 6  # of `props` all training molecules, of `atoms` half of 21; ten to a batch
+    assert rates == pytest.approx([molecules / (2.0 * batches)] * 2, rel=0.05)
+
+
+def test_json_of_a_run_without_a_held_out_part_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = RunFolder(tmp_path)
+    run.write_json(run.scores, {})
+    print_summary(run, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {}
+    print_summary(run, as_json=False)
+    assert capsys.readouterr().out == "no part was held out: nothing to report\n"
