@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from molfound.errors import MolfoundError, did_you_mean
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-READ_BYTES = 8 << 20  # of a delimited file at a time; no row may be longer
+READ_BYTES = 8 << 20  # of a delimited file at a time, of which Arrow reads some thirty ahead; no row may be longer
 READ_ROWS = 8192  # of a Parquet file at a time
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from molfound.data import tables
 from molfound.data.tables import Table, expand_columns
 from molfound.errors import MolfoundError
 
@@ -87,11 +88,11 @@ def test_decimals_come_as_float64(tmp_path: Path) -> None:
     }
 
 
-def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path) -> None:
+def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "READ_BYTES", 1 << 16)
     rows, text = 60_000, "x" * 400
     with gzip.open(tmp_path / "big.csv.gz", "wt", compresslevel=1) as file:
-        file.write("smiles,note\n")
-        file.writelines(f"C,{text}\n" for _ in range(rows))
+        file.write("smiles,note\n" + f"C,{text}\n" * rows)
     table = Table([tmp_path / "big.csv.gz"])
     pool = pa.default_memory_pool()
     before, highest, count = pool.bytes_allocated(), 0, 0
@@ -99,7 +100,7 @@ def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path) -> None:
         highest = max(highest, pool.bytes_allocated() - before)
         count += block.num_rows
     assert count == rows
-    assert highest < 100_000_000 > rows * len(text) / 4
+    assert highest < rows * len(text) / 4
 
 
 BAD_TABLES = {
