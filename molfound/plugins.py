@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from molfound.errors import MolfoundError
+from molfound.registry import unregister
 
 PREFIX = "molfound_plugin_"  # of a plugin's module, whose name goes on with the beginning of the file's checksum
+
+_modules: dict[Path, str] = {}  # the module that each file was imported as the last time
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class PluginRecord:
 def load_plugin(path: Path) -> None:
     """Import a plugin file, so that its components are registered; the same content is imported only once.
 
+    A file that has changed is imported anew, in place of what it registered before.
+
     Raises:
         MolfoundError: no such file, or an error inside it (chained, so that its own traceback can be seen).
     """
@@ -39,8 +44,13 @@ def load_plugin(path: Path) -> None:
         raise MolfoundError(f"plugin not found: {path}")
     digest = checksum(path)
     name = f"{PREFIX}{digest[:16]}"
+    file = path.resolve()
+    older = _modules.get(file, name)
+    _modules[file] = name
     if name in sys.modules:
         return
+    if older != name:
+        _forget(older)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise MolfoundError(f"plugin is not a Python file: {path}")
@@ -49,8 +59,13 @@ def load_plugin(path: Path) -> None:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        del sys.modules[name]
+        _forget(name)
         raise MolfoundError(f"plugin {path} failed on import: {type(error).__name__}: {error}") from error
+
+
+def _forget(module: str) -> None:
+    sys.modules.pop(module, None)
+    unregister(module)
 
 
 def load_plugins(paths: Iterable[Path]) -> None:

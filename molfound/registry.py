@@ -3,12 +3,15 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from molfound.errors import MolfoundError, did_you_mean
 
 Component = TypeVar("Component", bound=Callable[..., Any])
+
+_registries: "WeakSet[Registry[Any]]" = WeakSet()
 
 
 class Registry(Generic[Component]):
@@ -38,6 +41,7 @@ class Registry(Generic[Component]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._components: dict[str, Component] = {}
+        _registries.add(self)
 
     def register(self, name: str) -> Callable[[Component], Component]:
         """Return a decorator that registers its target under `name`; a second one of that name raises `ValueError`."""
@@ -70,8 +74,17 @@ class Registry(Generic[Component]):
         return f"Registry({self.kind}: {', '.join(self)})"
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """Return the options of a component: its keyword-only parameters by name."""
-        parameters = inspect.signature(self[name]).parameters.values()
+        """Return the options of a component: its keyword-only parameters by name, annotations in text evaluated.
+
+        Raises:
+            MolfoundError: an unknown component, or an annotation that names what its module has not imported.
+        """
+        try:
+            parameters = inspect.signature(self[name], eval_str=True).parameters.values()
+        except NameError as error:
+            raise MolfoundError(
+                f"{self.kind} '{name}': {error}, and an annotation names it: import it outside TYPE_CHECKING"
+            ) from error
         return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
     def check(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,3 +120,11 @@ class Registry(Generic[Component]):
     def build(self, name: str, *args: Any, **options: Any) -> Any:
         """Call the component with what the assembly supplies and the checked options, and return the result."""
         return self[name](*args, **self.check(name, options))
+
+
+def unregister(module: str) -> None:
+    """Remove every component that was defined in the module of this name, so that they can be registered again."""
+    for registry in _registries:
+        for name in list(registry):
+            if getattr(registry[name], "__module__", None) == module:
+                del registry._components[name]

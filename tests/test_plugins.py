@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from molfound.chem.features import atom_features
+from molfound.data.generators import generators
+from molfound.encodings import encodings
 from molfound.errors import MolfoundError
 from molfound.plugins import PluginRecord, checksum, keep_plugins, load_plugin, restore_plugins
+from molfound.registry import unregister
 
 
 @pytest.fixture
@@ -20,6 +24,7 @@ def executed() -> Iterator[list[str]]:
     for name in set(sys.modules) - before:
         if name.startswith("molfound_plugin_"):
             del sys.modules[name]
+            unregister(name)
 
 
 @pytest.fixture
@@ -84,3 +89,68 @@ def test_a_plugin_that_fails_names_itself_and_can_be_mended(tmp_path: Path, exec
     with pytest.raises(MolfoundError, match="plugin not found"):
         load_plugin(tmp_path / "absent.py")
     assert executed == []
+
+
+COMPONENTS = """
+import numpy as np
+from molfound.chem.features import atom_feature
+from molfound.chem.vocabulary import Vocabulary
+from molfound.data.generators import generators
+from molfound.encodings import encoding
+
+@atom_feature(Vocabulary("{name}", (0, 1)))
+def feature(block):
+    return np.full(block.atom_count, 1)
+
+@encoding("{name}", parts={{"x": "graph"}})
+def encode(block, *, value: int = {value}):
+    return {{"x": np.full((block.graph_count, 1), value)}}
+
+@generators.register("{name}")
+class Generator:
+    def __init__(self, folder, *, value: int = {value}):
+        pass
+"""
+
+
+def defaults(name: str) -> list[int]:
+    """What the plugin's components that are registered now were written with."""
+    assert name in atom_features
+    return [registry.options(name)["value"].default for registry in (encodings, generators)]
+
+
+@pytest.mark.usefixtures("executed")
+def test_a_changed_plugin_takes_the_place_of_the_older(tmp_path: Path) -> None:
+    path, name = tmp_path / "mine.py", "changed_in_test"
+    for value in (1, 2, 1):
+        path.write_text(COMPONENTS.format(name=name, value=value))
+        load_plugin(path)
+        assert defaults(name) == [value, value]
+    path.write_text("")
+    load_plugin(path)
+    assert all(name not in registry for registry in (atom_features, encodings, generators))
+    assert "laplacian" in encodings
+
+
+@pytest.mark.usefixtures("executed")
+def test_a_plugin_that_fails_halfway_leaves_nothing_and_can_be_mended(tmp_path: Path) -> None:
+    path, name = tmp_path / "half.py", "half_in_test"
+    whole = COMPONENTS.format(name=name, value=3)
+    for _ in range(2):
+        path.write_text(whole + "1 / 0\n")
+        with pytest.raises(MolfoundError, match="failed on import: ZeroDivisionError"):
+            load_plugin(path)
+        assert all(name not in registry for registry in (atom_features, encodings, generators))
+    path.write_text(whole)
+    load_plugin(path)
+    assert defaults(name) == [3, 3]
+
+
+@pytest.mark.usefixtures("executed")
+def test_two_plugins_of_one_name_are_told(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.py").write_text(COMPONENTS.format(name="twice_in_test", value=number))
+    load_plugin(tmp_path / "0.py")
+    with pytest.raises(MolfoundError, match="'twice_in_test' is registered already"):
+        load_plugin(tmp_path / "1.py")
+    assert defaults("twice_in_test") == [0, 0]

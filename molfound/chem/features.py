@@ -47,6 +47,10 @@ class Feature:
     vocabulary: Vocabulary
     values: Values
 
+    def __post_init__(self) -> None:
+        # A plugin's feature is known as such by where its function was defined.
+        object.__setattr__(self, "__module__", self.values.__module__)
+
     def __call__(self, block: MoleculeBlock) -> npt.NDArray[np.uint8]:
         """Return the codes, [N] or [B]."""
         return self.vocabulary.encode(self.values(block))

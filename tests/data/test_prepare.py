@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from molfound.chem.edges import directed_edges
-from molfound.chem.features import atom_features
 from molfound.chem.graphs import GraphBlock, featurize, featurize_smiles
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.config.component import Component
@@ -24,7 +23,7 @@ from molfound.data.manifest import Manifest
 from molfound.data.splits import make_split
 from molfound.data.store import GraphStore
 from molfound.data.workers import ShardBuilders
-from molfound.encodings import compute_encoding, encoding, encodings
+from molfound.encodings import compute_encoding, encoding
 from molfound.errors import MolfoundError
 from molfound.plugins import load_plugin
 from tests.data.conftest import ENCODINGS, FEATURES, SMILES, Prepare, contents, data_config, manifest_of, write_csv
@@ -286,8 +285,6 @@ def test_an_edited_plugin_is_not_read_from_the_shards_of_the_older(
     chosen = {"features": FeaturesConfig(atoms=("charge", name)), "encodings": {"laplacian": {}, name: {}}}
     for value, built in ((2, 12), (3, 6)):  # the second time graphs and the plugin's encoding only
         (tmp_path / "plugin.py").write_text(PLUGIN.format(name=name, value=value))
-        for registry in (atom_features, encodings):
-            registry._components.pop(name, None)
         load_plugin(tmp_path / "plugin.py")
         report = prepare(small, **chosen)
         assert report.built == built
