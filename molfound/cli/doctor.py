@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import re
 import time
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,22 +15,6 @@ import click
 from molfound import __version__
 from molfound.errors import MolfoundError
 
-REQUIRED = (
-    "torch",
-    "torch-geometric",
-    "lightning",
-    "torchmetrics",
-    "rdkit",
-    "datamol",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "pydantic",
-    "omegaconf",
-    "safetensors",
-    "rich",
-)
 OPTIONAL = {"tensorboard": "pip install 'molfound[track]'"}
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
@@ -41,8 +27,9 @@ ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(root: Path | None, store: Path, as_json: bool) -> None:
     """Show versions, devices and what is missing, and test the installation in a few seconds."""
-    versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
-    missing = [name for name in REQUIRED if versions[name] is None]
+    required = required_packages()
+    versions = {name: _version(name) for name in (*required, *OPTIONAL)}
+    missing = [name for name in required if versions[name] is None]
     report: dict[str, Any] = {
         "molfound": __version__,
         "python": platform.python_version(),
@@ -55,6 +42,16 @@ def command(root: Path | None, store: Path, as_json: bool) -> None:
     click.echo(json.dumps(report, indent=2) if as_json else "\n".join(_lines(report)))
     if missing:
         raise MolfoundError(f"missing: {', '.join(missing)}; install molfound with its dependencies")
+
+
+def required_packages() -> list[str]:
+    """Return the packages that molfound depends on: as it was installed, or as a checkout's pyproject.toml says."""
+    try:
+        requirements = metadata.requires("molfound") or []
+    except metadata.PackageNotFoundError:
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+        requirements = project["project"]["dependencies"]
+    return [re.split(r"[^A-Za-z0-9._-]", text)[0] for text in requirements if "extra ==" not in text]
 
 
 def _version(name: str) -> str | None:
@@ -73,16 +70,17 @@ def _devices() -> list[str]:
 
 
 def _folders(root: Path | None, store: Path) -> dict[str, str]:
-    """Return what the data and the store folder hold."""
+    """Return what the data and the store folder hold; a dataset is complete with its table and its default split."""
     from molfound.config.locations import data_folder
-    from molfound.data.manifest import list_manifests, load_manifest
+    from molfound.data.manifest import find_files, list_manifests, load_manifest
 
     root = root or Path(data_folder())
     ready = []
     for name in list_manifests():
         manifest = load_manifest(name, by_name=True)
-        found = [any(any(folder.glob(file.name)) for folder in manifest.folders(root)) for file in manifest.files]
-        ready += [name] if all(found) else []
+        split = manifest.split_files.get(next(iter(manifest.splits)))
+        needed = [*manifest.files, *([split] if split is not None else [])]
+        ready += [name] if all(find_files(file.name, manifest.folders(root)) for file in needed) else []
     stores = sorted(path.parent.name for path in store.glob("*/store.json"))
     return {
         "data": f"{root}: {'present' if root.is_dir() else 'absent'}; complete: {', '.join(ready) or 'none'}",

@@ -13,7 +13,7 @@ from molfound.config.component import Component
 from molfound.config.documents import read_mapping
 from molfound.config.locations import find_shipped, shipped_names
 from molfound.config.problems import validated
-from molfound.config.schema import Key, Kind, Level, Section, SplitSpec, Text, Texts
+from molfound.config.schema import FileSplit, Key, Kind, Level, Section, SplitSpec, Text, Texts
 from molfound.errors import MolfoundError, did_you_mean
 
 
@@ -103,6 +103,15 @@ class Manifest(Section):
             raise MolfoundError(f"dataset '{self.name}' has no split '{choice}'{did_you_mean(choice, self.splits)}")
         return self.splits[choice]
 
+    @property
+    def split_files(self) -> dict[str, DataFile]:
+        """The files of row numbers, by the names of the splits that they give."""
+        return {
+            name: DataFile(name=split.file, url=split.url, sha256=split.sha256)
+            for name, split in self.splits.items()
+            if isinstance(split, FileSplit)
+        }
+
     def folders(self, root: Path) -> tuple[Path, ...]:
         """Return where the dataset's files are sought, in this order."""
         return (root,) if self.folder is None else (root, root / self.folder)
@@ -148,14 +157,22 @@ def locate(name: str, folders: Sequence[Path], url: str | None = None, sha256: s
     return _located(name, folders, url, sha256)[0]
 
 
-def _located(name: str, folders: Sequence[Path], url: str | None, sha256: str | None) -> list[Path]:
+def find_files(name: str, folders: Sequence[Path]) -> list[Path]:
+    """Return the file of this name, or all that its wildcards stand for, in the first folder that has any; or none."""
     for folder in folders:
         path = folder / name
         found = [path] if path.is_file() else sorted(path.parent.glob(path.name))
         if found:
-            if sha256 is not None:
-                _check_sum(name, found, sha256)
             return found
+    return []
+
+
+def _located(name: str, folders: Sequence[Path], url: str | None, sha256: str | None) -> list[Path]:
+    found = find_files(name, folders)
+    if found:
+        if sha256 is not None:
+            _check_sum(name, found, sha256)
+        return found
     places = " and ".join(str(folder) for folder in folders)
     fetch = f"; fetch it from {url}" if url else ""
     raise MolfoundError(f"file '{name}' is not in {places}{fetch}")

@@ -37,6 +37,11 @@ def test_describe_says_which_files_are_there(tmp_path: Path) -> None:
     (tmp_path / manifest.folder).mkdir()
     (tmp_path / manifest.folder / manifest.files[0].name).touch()
     assert f"in {tmp_path / manifest.folder}" in invoke("data", "describe", "toymix/qm9", "--data", str(tmp_path))
+    split = manifest.split_files["published"]
+    missing = f"file {split.name}: not in {tmp_path}; fetch it from {split.url}"
+    assert missing in invoke("data", "describe", "toymix/qm9", "--data", str(tmp_path))
+    (tmp_path / split.name).touch()
+    assert f"file {split.name}: in {tmp_path}\n" in invoke("data", "describe", "toymix/qm9", "--data", str(tmp_path))
 
 
 def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 import json
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from molfound.cli import command, doctor
+from molfound.data.manifest import load_manifest
 from molfound.errors import MolfoundError
 
 
@@ -24,8 +27,32 @@ def test_a_whole_installation_is_fine(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "REQUIRED", ("torch", "molfound-no-such-thing"))
+    monkeypatch.setattr(doctor, "required_packages", lambda: ["torch", "molfound-no-such-thing"])
     result = CliRunner().invoke(command, ["doctor"])
     assert isinstance(result.exception, MolfoundError)
     assert "missing: molfound-no-such-thing" in str(result.exception)
     assert "molfound-no-such-thing MISSING" in result.stdout
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_what_molfound_depends_on_is_looked_at(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    declared = [text.partition(">")[0] for text in project["dependencies"]]
+
+    def requires(name: str) -> list[str]:
+        if not installed:
+            raise metadata.PackageNotFoundError(name)
+        return [*project["dependencies"], "pytest>=8.3; extra == 'dev'"]
+
+    monkeypatch.setattr(doctor.metadata, "requires", requires)
+    assert doctor.required_packages() == declared
+    assert {"filelock", "pyyaml", "scipy", "threadpoolctl", "torch-geometric"} <= set(declared)
+
+
+def test_a_dataset_is_complete_with_the_file_of_its_default_split(tmp_path: Path) -> None:
+    manifest = load_manifest("toymix/qm9", by_name=True)
+    names = [*(file.name for file in manifest.files), manifest.split_files["published"].name]
+    for number, name in enumerate(names):
+        assert "toymix/qm9" not in doctor._folders(tmp_path, tmp_path)["data"], names[:number]
+        (tmp_path / name).touch()
+    assert "toymix/qm9" in doctor._folders(tmp_path, tmp_path)["data"]
