@@ -43,7 +43,11 @@ def schema() -> None:
 @click.argument("overrides", nargs=-1, metavar=OVERRIDES)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def params(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Count the parameters of CONFIG's model, part by part, without allocating it."""
+    """Count the parameters of CONFIG's model, part by part, without allocating it.
+
+    Where a task's labels have a wildcard (alert_*), the dataset's table is opened, for their number; a generated table
+    (embedded) is made for that, in data.store, if it is not there yet. Otherwise no data are needed.
+    """
     from molfound.config import load_config
     from molfound.model import count_parameters, specify
     from molfound.plugins import load_plugins
@@ -62,15 +66,17 @@ def params(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
 
 
 def _manifests_and_columns(experiment: "Experiment") -> tuple[dict[str, "Manifest"], dict[str, list[str]]]:
-    """Return the datasets' manifests and columns; a table is opened only where a wildcard stands for its columns."""
+    """Return the datasets' manifests and columns; a table is opened only where a task's wildcard stands for columns."""
     from molfound.data.mixture import load_manifests, table_columns
 
     manifests = load_manifests(experiment)
     columns: dict[str, list[str]] = {}
     for name, manifest in manifests.items():
-        groups = [spec.labels for spec in manifest.tasks.values()]
-        groups += [task.labels for task in experiment.tasks.values() if task.dataset == name and task.labels]
-        labels = [label for group in groups for label in group]
+        labels: list[str] = []
+        for task_name, task in experiment.tasks.items():
+            if task.dataset == name:
+                described = manifest.tasks.get(task.task or task_name)
+                labels += task.labels or (described.labels if described is not None else ())
         wild = any("*" in label or "?" in label for label in labels)
         columns |= table_columns(experiment, {name: manifest}) if wild else {name: labels}
     return manifests, columns

@@ -55,3 +55,15 @@ def test_params_counts_every_part_without_the_data(tmp_path: Path) -> None:
     deeper = json.loads(invoke(*arguments, "model.encoder.depth=5", "--json"))
     assert deeper["parts"]["encoder"] > counted["parts"]["encoder"]
     assert deeper["parts"]["inputs"] == counted["parts"]["inputs"]
+
+
+def test_params_makes_a_generated_table_only_for_the_wildcards_of_its_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = BASE.replace("toymix/qm9", "embedded").replace("qm9: {dataset: qm9", "charges: {dataset: qm9")
+    (tmp_path / "small.yaml").write_text(text)
+    counted = json.loads(invoke("config", "params", "small.yaml", "--json"))
+    assert {"heads/charges", "heads/tox21"} <= set(counted["parts"])
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+    assert "wildcard" in invoke("config", "params", "--help")

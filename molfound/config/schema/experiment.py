@@ -75,7 +75,8 @@ class Experiment(Section):
     """Atom and bond features."""
     encodings: Annotated[dict[Key, dict[Text, Any]], TakesOutNull] = DEFAULT_ENCODINGS
     """Positional and structural encodings by name, with their options; null takes an inherited one out, and with it its
-    encoding encoder."""
+    encoding encoder. One without an encoding encoder is computed all the same, for a model.encoder that reads it from
+    the batch itself, which the shipped ones do not."""
     model: ModelConfig
     """The model up to the heads."""
     tasks: Annotated[dict[Key, TaskConfig], Field(min_length=1), TakesOutNull]

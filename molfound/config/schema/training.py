@@ -88,6 +88,7 @@ class RunConfig(Section):
     """The run folder, relative to the working directory; null: runs/ followed by the experiment's name."""
     baselines: Annotated[tuple[Literal["mean", "forest"], ...], Strict(False)] = ("mean",)
     """Fitted to the same training rows and scored on the same test rows: the training mean; a random forest on Morgan
-    counts, for small sets: it takes minutes where there are tens of thousands of molecules, and a dense table of labels."""
+    counts, for small sets: it takes minutes where there are tens of thousands of molecules, and a dense table of
+    labels."""
     tensorboard: bool = False
     """Also write the figures for TensorBoard, into the run's folder tensorboard/; needs molfound[track]."""
