@@ -15,7 +15,7 @@ from molfound.model import MolecularModel
 from molfound.training.average import WeightAverage
 from molfound.training.checkpoint import Progress, restore_random_states
 from molfound.training.evaluation import Evaluation
-from molfound.training.objective import bound_losses, task_losses, total_loss
+from molfound.training.objective import bound_losses, task_losses, total_loss, with_present_labels
 from molfound.training.optimization import learning_rate_factor, make_optimizer
 
 
@@ -38,6 +38,7 @@ class TrainingModule(LightningModule):
         self.average = WeightAverage(model, config.average) if config.average is not None else None
         self.evaluation: Evaluation | None = None
         self._restored: dict[str, Any] | None = None
+        self._uncounted: list[tuple[tuple[str, ...], Tensor]] = []
         # The compiled function shares the model's parameters; a tuple keeps it out of the module's own.
         self._network = (torch.compile(model, dynamic=True) if config.compile else model,)
 
@@ -75,12 +76,22 @@ class TrainingModule(LightningModule):
         if not torch.isfinite(loss):
             self._refuse(losses, batch)
             return None
-        for name, value in losses.items():
-            self.progress.loss_sums[name] = self.progress.loss_sums.get(name, 0.0) + float(value.detach())
-            self.progress.loss_counts[name] = self.progress.loss_counts.get(name, 0) + 1
+        if losses:
+            self._uncounted.append((tuple(losses), torch.stack([value.detach() for value in losses.values()])))
         if not loss.requires_grad:
             return None
         return loss
+
+    def count_losses(self) -> None:
+        """Add the losses of the batches since the last call to those of the epoch, in their order.
+
+        Not at every batch, because the processor would wait for the GPU.
+        """
+        for names, values in self._uncounted:
+            for name, value in zip(names, values.tolist(), strict=True):
+                self.progress.loss_sums[name] = self.progress.loss_sums.get(name, 0.0) + value
+                self.progress.loss_counts[name] = self.progress.loss_counts.get(name, 0) + 1
+        self._uncounted.clear()
 
     def on_train_batch_start(self, batch: GraphBatch, batch_idx: int) -> None:
         """Set the learning rate of this step."""
@@ -114,8 +125,12 @@ class TrainingModule(LightningModule):
             self.average.swap(self.model)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch to the device."""
-        return batch.to(device, non_blocking=True)
+        """Return a batch on the device, with the labels of those tasks only that have any in it."""
+        present = with_present_labels(batch)
+        if device.type != "cuda":
+            return present.to(device)
+        # From page-locked memory, so that the copy waits for nothing that the GPU is still at.
+        return present.pin_memory().to(device, non_blocking=True)
 
     def evaluated_state(self) -> dict[str, Tensor]:
         """Return the weights that validation saw: the average where there is one."""

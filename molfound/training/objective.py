@@ -1,6 +1,7 @@
 """The loss of a multi-task batch: one masked loss per task, and their weighted sum."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -22,18 +23,18 @@ def task_losses(
     predictions: Mapping[str, Tensor],
     batch: GraphBatch,
 ) -> dict[str, Tensor]:
-    """Return the loss of every task that has a label in the batch.
+    """Return the loss of every task whose labels the batch has; of labels that are all missing it is 0.
 
     Args:
         model: whose normalisers and tasks are used.
         losses: of each task, from `bound_losses`.
         predictions: for each task, ``[R, L]`` or ``[R, L, classes]`` as the heads give it.
-        batch: holds the labels, in original units.
+        batch: holds the labels, in original units; see `with_present_labels`.
     """
     found = {}
     for name, prediction in predictions.items():
         labels = batch.labels.get(name)
-        if labels is None or not bool((~labels.isnan()).any()):
+        if labels is None:
             continue
         task = model.tasks[name]
         found[name] = masked_loss(
@@ -44,6 +45,15 @@ def task_losses(
             task.reduction,
         )
     return found
+
+
+def with_present_labels(batch: GraphBatch) -> GraphBatch:
+    """Return the batch without the labels of tasks that have none in it.
+
+    To be asked where the labels are in the host's memory, for the answer from a GPU would have to be waited for.
+    """
+    labels = {name: values for name, values in batch.labels.items() if not bool(values.isnan().all())}
+    return replace(batch, labels=labels)
 
 
 def total_loss(losses: Mapping[str, Tensor], tasks: Mapping[str, Task]) -> Tensor:
