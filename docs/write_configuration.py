@@ -14,8 +14,8 @@ PAGE = Path(__file__).parent / "configuration.md"
 HEAD = """# Configuration reference
 
 Every key of an experiment, made from the schema by `docs/write_configuration.py`. `molfound config show CONFIG` prints
-what is in force. How files extend each other and what overrides look like is told by `molfound.config.load_config`. NAME
-stands for a name of one's own. A component is its registered name, or `{name: NAME, option: value, ...}`.
+what is in force. How files extend each other and what overrides look like is told by `molfound.config.load_config`.
+NAME stands for a name of one's own. A component is its registered name, or `{name: NAME, option: value, ...}`.
 
 | key | value | default | meaning |
 |---|---|---|---|
