@@ -50,7 +50,7 @@ def test_a_name_means_a_device_that_is_there(
 )
 def test_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, name: str, cuda: int, mps: bool) -> None:
     machine(monkeypatch, cuda=cuda, mps=mps)
-    with pytest.raises(MolfoundError, match="device=(cuda|mps|cuda:1|gpu|gup)[ ,].*try auto"):
+    with pytest.raises(MolfoundError, match=r"device=(cuda|mps|cuda:1|gpu|gup)[ ,].*try auto"):
         torch_device(name)
 
 

@@ -36,7 +36,8 @@ def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins:
             plugins are used without asking as long as they are unchanged.
 
     Raises:
-        MolfoundError: no model there, one made by a newer version, no such device, or a plugin that may not be executed.
+        MolfoundError: no model there, one made by a newer version, no such device, or a plugin that may not be
+            executed.
 
     Example:
         >>> import molfound as mf

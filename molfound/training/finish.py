@@ -56,8 +56,8 @@ def mixture_baselines(experiment: Experiment, mixture: TaskMixture) -> dict[str,
         if "mean" in experiment.run.baselines:
             scores[name]["mean"] = mean_scores(task, *(label_pairs(mixture, task, part) for part in ("train", "test")))
         if "forest" in experiment.run.baselines and task.level in ("graph", "node"):
-            labelled = (mixture.labelled(task, part) for part in ("train", "test"))
-            scores[name]["forest"] = forest_scores(task, *labelled, Forest(seed=experiment.seed))
+            train, test = (mixture.labelled(task, part) for part in ("train", "test"))
+            scores[name]["forest"] = forest_scores(task, train, test, Forest(seed=experiment.seed))
     return scores
 
 
