@@ -197,6 +197,14 @@ def test_the_mean_is_scored_from_the_labels_that_are_there(experiment: MakeExper
     assert scores["logp"]["mean"]["mae"] == pytest.approx(np.nanmean(np.abs(test - np.nanmean(train, 0)), 0).mean())
 
 
+def test_forests_are_grown_for_molecules_and_atoms(experiment: MakeExperiment):
+    chosen = experiment("run.baselines=[mean, forest]")
+    mixture = load_task_mixture(chosen, lambda line: None)
+    scores = mixture_baselines(chosen, mixture)
+    assert {name: set(found) for name, found in scores.items()} == {name: {"mean", "forest"} for name in mixture.tasks}
+    assert scores["neighbours"]["forest"]["mae"] < scores["neighbours"]["mean"]["mae"]
+
+
 def _asked(mixture):
     return [(mixture.tasks[name], part) for name in mixture.tasks for part in ("train", "test")]
 
