@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from molfound.data.shards import write_atomically
+from molfound.data.shards import write_atomically, writing_to
 from molfound.errors import MolfoundError
 
 
@@ -49,6 +49,15 @@ class RunFolder:
     def has_progress(self) -> bool:
         """Whether a training has left anything here that could be lost."""
         return self.last_checkpoint.exists() or self.model.exists()
+
+    def create(self) -> None:
+        """Make the folder if it is not there.
+
+        Raises:
+            MolfoundError: there can be no such folder, or nothing may be written there.
+        """
+        with writing_to(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder."""

@@ -34,6 +34,17 @@ def test_a_mistake_costs_no_run_that_was_to_be_replaced(
     assert contents(run) == before
 
 
+@pytest.mark.parametrize("name", ["file", "file/run", "n" * 300])
+def test_a_run_folder_that_cannot_be_is_said_before_anything_is_prepared(
+    experiment: MakeExperiment, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(MolfoundError, match=f"cannot write .*{name}"):
+        train(experiment(f"run.folder={tmp_path / name}", f"data.store={tmp_path / 'stores'}"))
+    assert (tmp_path / "file").read_text() == "kept"
+    assert not (tmp_path / "stores").exists()
+
+
 def test_nothing_of_a_replaced_run_is_left(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     for path in (run.model, run.scores, run.last_checkpoint, run.predictions / "a", run.tensorboard / "events"):
