@@ -1,5 +1,6 @@
 """The command line: `main`, and the table of verbs, each loaded only when it is called."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what follows the program's name; by default the process's own.
     """
+    # OpenMP reads it once, when torch is loaded: threads that spin while they wait starve each other on a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = command.main(arguments, prog_name="molfound", standalone_mode=False)
     except click.exceptions.Abort as abort:
