@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what follows the program's name; by default the process's own.
     """
-    # OpenMP reads it once, when torch is loaded: threads that spin while they wait starve each other on a shared machine.
+    # Read once, when torch is loaded: OpenMP threads that spin while they wait starve each other on a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = command.main(arguments, prog_name="molfound", standalone_mode=False)
