@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +51,10 @@ class RunFolder:
         """Whether a training has left anything here that could be lost."""
         return self.last_checkpoint.exists() or self.model.exists()
 
-    def create(self) -> None:
-        """Make the folder if it is not there.
-
-        Raises:
-            MolfoundError: there can be no such folder, or nothing may be written there.
-        """
-        with writing_to(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+    def check_place(self) -> None:
+        """Raise `MolfoundError` if there can be no such folder, because a file is in its way, say; make nothing yet."""
+        with writing_to(self.path), suppress(FileNotFoundError):
+            os.scandir(self.path).close()
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder."""

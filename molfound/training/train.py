@@ -47,7 +47,7 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
         MolfoundError: a mistake in the experiment or its data, or a run in the folder that would be lost.
     """
     run = RunFolder(experiment.run_folder)
-    run.create()
+    run.check_place()
     if run.has_progress and not overwrite:
         raise MolfoundError(
             f"{run.path} holds a run already: go on with it (--resume {run.path}), replace it (--overwrite) or name "
