@@ -63,14 +63,20 @@ def command() -> None:
     """Train, measure and use molecular graph models over mixtures of datasets and thousands of sparse tasks."""
 
 
+def machine_is_busy() -> bool:
+    """Return whether other work kept more than a quarter of the cores busy in the last minute, where that is known."""
+    return sys.platform != "win32" and os.getloadavg()[0] > (os.cpu_count() or 1) / 4
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 at a user's mistake (one line), 130 at an interrupt, 1 at a defect of ours.
 
     Args:
         arguments: what follows the program's name; by default the process's own.
     """
-    # Read once, when torch is loaded: OpenMP threads that spin while they wait starve each other on a shared machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Read once, when torch is loaded: OpenMP threads that spin while they wait starve each other on a busy machine.
+    if machine_is_busy():
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = command.main(arguments, prog_name="molfound", standalone_mode=False)
     except click.exceptions.Abort as abort:

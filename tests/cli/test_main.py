@@ -40,13 +40,19 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> object:
     return install
 
 
-@pytest.mark.parametrize("given", [None, "ACTIVE"])
-def test_waiting_threads_sleep_unless_told_otherwise(given: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if given is not None:
-        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+@pytest.mark.parametrize(
+    ("load", "given", "policy"), [(0.4, None, None), (0.6, None, "PASSIVE"), (0.6, "ACTIVE", "ACTIVE")]
+)
+def test_waiting_threads_sleep_on_a_busy_machine_unless_told_otherwise(
+    load: float, given: str | None, policy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")  # so that what is set below is taken back
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
     assert run("--version") == 0
-    assert os.environ["OMP_WAIT_POLICY"] == (given or "PASSIVE")
+    assert os.environ.get("OMP_WAIT_POLICY") == policy
 
 
 def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
