@@ -15,6 +15,7 @@ def distances(coordinates: Tensor) -> Tensor:
         ``[..., L, L]`` in Å.
 
     Example:
+        >>> import torch
         >>> distances(torch.tensor([[0.0, 0.0, 0.0], [0.0, 3.0, 4.0]]))
         tensor([[0., 5.],
                 [5., 0.]])

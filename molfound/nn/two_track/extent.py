@@ -16,7 +16,7 @@ class Extent:
     Attributes:
         atoms: bool ``[B, L]``, true where there is an atom.
         pairs: bool ``[B, L, L, 1]``, true where both atoms are there.
-        length: float ``[B, 1, 1, 1]``, what sums over a molecule are divided by.
+        length: float ``[B, 1, 1, 1]``, what sums over a molecule are divided by; at least 1.
     """
 
     atoms: Tensor
@@ -33,6 +33,6 @@ class Extent:
                 a molecule yields depend on the batch it is in.
             dtype: of the length.
         """
-        counts = atoms.sum(1, dtype=dtype)
+        counts = atoms.sum(1, dtype=dtype).clamp(min=1)
         lengths = counts if norm_length == "real" else torch.full_like(counts, atoms.shape[1])
         return cls(atoms, (atoms[:, :, None] & atoms[:, None, :])[..., None], lengths[:, None, None, None])
