@@ -49,7 +49,7 @@ class CoordinateHead(nn.Module):
         """
         with without_autocast(atoms):
             weights = self._weights(self.norm(widened(atoms)), self.pair_norm(widened(pairs)), mask)
-            places = widened(coordinates).masked_fill(~mask[..., None], 0.0)
+            places = coordinates.to(weights.dtype).masked_fill(~mask[..., None], 0.0)
             # Seen from the molecule's own centre, its place in space takes no digits from the differences.
             centre = places.sum(1, keepdim=True) / mask.sum(1).clamp(min=1)[:, None, None]
             seen = places - centre

@@ -74,6 +74,25 @@ class TwoTrackNetwork(nn.Module):
 
     Raises:
         MolfoundError: the heads cannot share the width evenly.
+
+    Example:
+        Two molecules of two atoms and of one, without coordinates:
+
+        >>> import torch
+        >>> network = TwoTrackNetwork(depth=1, width=32, heads=2, pair_width=16, pair_hidden=4)
+        >>> codes, pair_codes = torch.zeros(2, 2, dtype=torch.long), torch.zeros(2, 2, 2, dtype=torch.long)
+        >>> molecules = MoleculeTensors(
+        ...     tokens=torch.tensor([[6, 8], [6, 0]]),
+        ...     degrees=codes,
+        ...     features=codes[..., None].expand(2, 2, 8),
+        ...     shortest_paths=pair_codes,
+        ...     bond_features=pair_codes[..., None].expand(2, 2, 2, 3),
+        ...     coordinates=None,
+        ...     mask=torch.tensor([[True, True], [True, False]]),
+        ... )
+        >>> tracks = network(molecules)
+        >>> tracks.molecules.shape, tracks.atoms.shape, tracks.pairs.shape
+        (torch.Size([2, 32]), torch.Size([2, 2, 32]), torch.Size([2, 2, 2, 16]))
     """
 
     def __init__(

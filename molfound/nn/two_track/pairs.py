@@ -54,7 +54,8 @@ class PairTrack(nn.Module):
         if molecules.coordinates is not None:
             types = molecules.features[:, :, 0] if self.pair_type == "chirality" else molecules.tokens
             kernel = self.kernel(distances(molecules.coordinates), types.long())
-            pairs = pairs + self.kernel_out(F.gelu(self.kernel_hidden(kernel)))
+            hidden = self.kernel_hidden(kernel.to(self.kernel_hidden.weight.dtype))
+            pairs = pairs + self.kernel_out(F.gelu(hidden))
         virtual = self.virtual.weight[0]
         rows = torch.cat((virtual.expand(batch, 1, length, -1), pairs), dim=1)
         return torch.cat((virtual.expand(batch, length + 1, 1, -1), rows), dim=2)
