@@ -134,7 +134,7 @@ def _checked(positions: Positions) -> Conformers | ConformerProblem:
 
 
 def _flaw(positions: Positions) -> ProblemReason | None:
-    if not np.isfinite(positions.astype(np.float32)).all():
+    if not (np.abs(positions) <= np.finfo(np.float32).max).all():
         return "coordinates_not_finite"
     return "coordinates_coincide" if coincident(positions) else None
 
@@ -186,7 +186,7 @@ def _matched(
         # Hydrogens alone tell a hydroxyl from a carbonyl oxygen, so several ways may not be equivalent ones.
         return None
     choices = (positions[list(match)] for match in matches)
-    return next((found for found in choices if _keeps_stereo(molecule, found)), None)
+    return next((found for found in choices if _bonds_fit(molecule, found) and _keeps_stereo(molecule, found)), None)
 
 
 def _nearest_pairs(numbers: npt.NDArray[np.int64], positions: Positions, count: int) -> list[tuple[int, int]]:
