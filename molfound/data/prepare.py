@@ -4,7 +4,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class PreparationReport:
     rejected: Mapping[str, int]
     built: int
     reused: int
-    flat: Mapping[str, int] = field(default_factory=dict)
+    flat: Mapping[str, int]
 
     def __str__(self) -> str:
         """Return one line: rows, molecules, and the rejected rows by reason."""
