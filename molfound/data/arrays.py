@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from molfound.chem.graphs import GraphBlock
 from molfound.config.schema import Level
+from molfound.data.coordinates import CoordinateArrays
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class GraphArrays:
         encodings: float16, by part (``"laplacian.magnitudes"``): ``[N, k]`` or ``[G, k]``.
         labels: by task.
         weights: float32 ``[G]``, or None for a dataset without sample weights.
+        coordinates: their conformers, or None where none were prepared.
     """
 
     graphs: GraphBlock
@@ -49,6 +51,7 @@ class GraphArrays:
     encodings: dict[str, NDArray[np.float16]] = field(default_factory=dict)
     labels: dict[str, LabelArrays] = field(default_factory=dict)
     weights: NDArray[np.float32] | None = None
+    coordinates: CoordinateArrays | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -36,7 +36,7 @@ class GraphBatch:
         labels: float32 ``[R, L]`` by task, NaN where missing; one row per graph (or node, edge, pair, by the task's
             level) of the task's dataset.
         weights: float32 per graph of the dataset, only for datasets that weight their samples.
-        coordinates: float32 ``[N, 3]`` in Å, or None.
+        coordinates: float32 ``[N, 3]`` in Å, NaN at the nodes of graphs without; None where none were prepared.
     """
 
     node_codes: Tensor
@@ -69,6 +69,13 @@ class GraphBatch:
     def num_edges(self) -> int:
         """Number of directed edges E."""
         return self.edge_bond.numel()
+
+    @property
+    def with_coordinates(self) -> Tensor:
+        """Bool ``[G]``, which molecules have coordinates."""
+        if self.coordinates is None:
+            return torch.zeros(self.num_graphs, dtype=torch.bool, device=self.node_ptr.device)
+        return self.coordinates[self.node_ptr[:-1], 0].isfinite()
 
     def item_ptr(self, level: str) -> Tensor:
         """Return int64 ``[G + 1]``: graph g has the rows ``ptr[g]:ptr[g + 1]`` of what is given at a level.

@@ -15,9 +15,10 @@ from threadpoolctl import threadpool_limits
 from molfound.chem.graphs import GraphBlock, featurize_smiles
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
 from molfound.chem.scaffolds import murcko_scaffold
-from molfound.data import label_shards
+from molfound.data import coordinates, label_shards
 from molfound.data.bonds import bond_ends
 from molfound.data.cells import Problem, read_numbers
+from molfound.data.coordinates import block_conformers, coordinates_table
 from molfound.data.families import Family
 from molfound.data.item_order import item_order
 from molfound.data.label_shards import Details, graph_labels, item_labels, labels_table
@@ -213,12 +214,22 @@ def _scaffolds(family: Family, block: Block) -> Shard:
     return Shard(table, ROW, [])
 
 
+def _coordinates(family: Family, block: Block) -> Shard:
+    kept = pa.array(block.kept)
+    smiles = block.columns[family.columns[0]].take(kept).to_pylist()
+    cells = [block.columns[name].take(kept).to_pylist() for name in family.columns[1:]]
+    molecules = block.molecules if family.recipe["source"] != "generated" else []
+    found = block_conformers(family.recipe, smiles, molecules, cells, family.recipe["max_heavy_atoms"])
+    return Shard(coordinates_table(block.rows[block.kept], found), coordinates.ENCODINGS, [])
+
+
 BUILDERS: dict[str, Callable[[Family, Block], Shard]] = {
     "graphs": _graphs,
     "encodings": _encoding,
     "labels": _labels,
     "weights": _weights,
     "scaffolds": _scaffolds,
+    "coordinates": _coordinates,
 }
 
 

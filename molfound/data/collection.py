@@ -11,6 +11,8 @@ from torch import Tensor
 from molfound.chem.graphs import GraphBlock
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.batch import GraphBatch, part_level
+from molfound.data.conformer_tensors import ConformerTensors
+from molfound.data.coordinates import ConformerChoice
 from molfound.errors import MolfoundError
 
 
@@ -72,6 +74,7 @@ class GraphCollection:
             task: TaskLabels.from_arrays(dataset, datasets[dataset].labels[task])
             for task, dataset in (tasks or {}).items()
         }
+        self._conformers = ConformerTensors.of(parts) if any(part.coordinates is not None for part in parts) else None
         self.weights = {name: _joined([part.weights]) for name, part in datasets.items() if part.weights is not None}
 
     def __len__(self) -> int:
@@ -81,11 +84,14 @@ class GraphCollection:
         datasets = ", ".join(f"{name}: {last - first:,}" for name, (first, last) in self.ranges.items())
         return f"GraphCollection({datasets})"
 
-    def batch(self, positions: Tensor | np.ndarray | Sequence[int]) -> GraphBatch:
+    def batch(
+        self, positions: Tensor | np.ndarray | Sequence[int], choice: ConformerChoice | None = None
+    ) -> GraphBatch:
         """Return the molecules at these positions as one batch, in ascending order of position.
 
         Args:
             positions: integers ``[G]`` in ``[0, len(self))``; a repeated one yields its molecule again.
+            choice: which conformer of each; None: the first, which has the lowest energy.
         """
         chosen = torch.as_tensor(positions, dtype=torch.int64).sort().values
         ranges = self._dataset_ranges(chosen)
@@ -117,6 +123,8 @@ class GraphCollection:
                 if name in ranges
             },
         )
+        if self._conformers is not None:
+            batch = replace(batch, coordinates=self._conformers.gather(chosen, batch.node_ptr, batch.rows, choice))
         labels = {
             task: self._dense_labels(labels, chosen, batch)
             for task, labels in self.labels.items()

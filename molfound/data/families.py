@@ -13,6 +13,7 @@ from rdkit import rdBase
 from molfound.chem.features import atom_features, bond_features
 from molfound.chem.graphs import FEATURIZER_VERSION
 from molfound.config.schema import FeaturesConfig, Kind, Level
+from molfound.data.coordinate_source import CoordinateSource
 from molfound.data.manifest import Manifest
 from molfound.encodings import encodings as known_encodings
 from molfound.encodings import part_levels, part_widths
@@ -46,7 +47,7 @@ class Family:
     """One family of shards: everything of one kind that the store knows of the molecules.
 
     Attributes:
-        name: ``graphs``, ``encodings/<name>``, ``labels/<task>``, ``weights`` or ``scaffolds``.
+        name: ``graphs``, ``encodings/<name>``, ``labels/<task>``, ``weights``, ``scaffolds`` or ``coordinates``.
         columns: the columns of the table that it is made from.
         recipe: all else that its bytes depend on, as JSON holds it.
     """
@@ -86,6 +87,7 @@ def requested_families(
     max_heavy_atoms: int,
     block_rows: int,
     scaffolds: bool = False,
+    coordinates: CoordinateSource | None = None,
 ) -> tuple[Family, ...]:
     """Return the families that hold all of this of a dataset, the graphs first.
 
@@ -98,6 +100,7 @@ def requested_families(
         max_heavy_atoms: the largest accepted molecule.
         block_rows: rows of the table per shard.
         scaffolds: whether the Murcko scaffolds are wanted.
+        coordinates: where coordinates come from, if they are wanted.
 
     Raises:
         MolfoundError: an unknown feature, encoding or option, with the nearest.
@@ -139,6 +142,9 @@ def requested_families(
         families.append(Family("weights", (*smiles, manifest.weight), cut))
     if scaffolds:
         families.append(Family("scaffolds", smiles, parsing))
+    if coordinates is not None:
+        columns = tuple(dict.fromkeys((*smiles, *coordinates.columns)))
+        families.append(Family("coordinates", columns, {**parsing, **coordinates.recipe}))
     return tuple(families)
 
 

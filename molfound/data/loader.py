@@ -6,6 +6,7 @@ import numpy as np
 
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
+from molfound.data.coordinates import ConformerChoice
 from molfound.data.sampler import BatchLimits, MixtureSampler, Positions, cut
 
 
@@ -19,12 +20,19 @@ class BatchLoader:
         batches: the positions of each global batch.
         rank: the number of this process.
         processes: how many processes share each batch; this one takes every `processes`-th sample of it.
+        choice: which conformer of each molecule; None: the first.
     """
 
     def __init__(
-        self, collection: GraphCollection, batches: Sequence[Positions], *, rank: int = 0, processes: int = 1
+        self,
+        collection: GraphCollection,
+        batches: Sequence[Positions],
+        *,
+        rank: int = 0,
+        processes: int = 1,
+        choice: ConformerChoice | None = None,
     ) -> None:
-        self.collection, self.batches = collection, list(batches)
+        self.collection, self.batches, self.choice = collection, list(batches), choice
         self.rank, self.processes = rank, processes
 
     def __len__(self) -> int:
@@ -32,7 +40,7 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[GraphBatch]:
         for positions in self.batches:
-            yield self.collection.batch(positions[self.rank :: self.processes])
+            yield self.collection.batch(positions[self.rank :: self.processes], self.choice)
 
 
 def training_batches(
@@ -45,7 +53,8 @@ def training_batches(
     processes: int = 1,
 ) -> BatchLoader:
     """Return the batches of an epoch, from batch number `first` on (where a killed training goes on)."""
-    return BatchLoader(collection, sampler.batches(epoch)[first:], rank=rank, processes=processes)
+    choice = ConformerChoice(sampler.seed, epoch)
+    return BatchLoader(collection, sampler.batches(epoch)[first:], rank=rank, processes=processes, choice=choice)
 
 
 def evaluation_batches(

@@ -41,6 +41,15 @@ class TaskSpec(Section):
     """Number of classes of a multiclass task."""
 
 
+class GivenCoordinates(Section):
+    """Where the table has coordinates of the molecules' atoms."""
+
+    column: Text
+    """Lists of numbers in Å, Molfiles, or the column of the SMILES itself where that holds CXSMILES."""
+    atomic_numbers: Text | None = None
+    """Lists of the atoms that lists of numbers are of; null: the molecule's, with or without its hydrogens behind."""
+
+
 class Manifest(Section):
     """One dataset: a table of molecules with its tasks and splits.
 
@@ -72,6 +81,8 @@ class Manifest(Section):
     """Column of the SMILES."""
     weight: Text | None = None
     """Column of the sample weights."""
+    coordinates: GivenCoordinates | None = None
+    """Where it has coordinates; null: nowhere."""
     tasks: Annotated[dict[Key, TaskSpec], Field(min_length=1)]
     """The tasks by name."""
     splits: Annotated[dict[Key, SplitSpec], Field(min_length=1)]

@@ -16,6 +16,7 @@ from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data import embedded  # noqa: F401 (registers its generator)
 from molfound.data.build import Job, RejectedRow, ShardRecord
 from molfound.data.cells import holds_lists, holds_numbers
+from molfound.data.coordinate_source import coordinate_source
 from molfound.data.families import Family, LabelTask, column_digest, requested_families
 from molfound.data.generators import generated_table
 from molfound.data.index import INDEX, Index, StoredFamily, UnreadableIndexError
@@ -30,6 +31,7 @@ from molfound.errors import MolfoundError
 
 LOCK = ".lock"
 REJECTED_FILE = "rejected.parquet"
+FLAT_FILE = "without_coordinates.parquet"  # as the rejected rows, but these are used
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class PreparationReport:
         rejected: how many of them for each reason.
         built: shards that were made.
         reused: shards that were there.
+        flat: how many molecules are used without coordinates, where coordinates were asked for, for each reason.
     """
 
     dataset: str
@@ -53,12 +56,15 @@ class PreparationReport:
     rejected: Mapping[str, int]
     built: int
     reused: int
+    flat: Mapping[str, int]
 
     def __str__(self) -> str:
         """Return one line: rows, molecules, and the rejected rows by reason."""
         count = sum(self.rejected.values())
         reasons = f" ({_listed(self.rejected)}; see {self.folder / REJECTED_FILE})" if count else ""
-        return f"{self.dataset}: {self.rows:,} rows, {self.rows - count:,} molecules, {count:,} rejected{reasons}"
+        line = f"{self.dataset}: {self.rows:,} rows, {self.rows - count:,} molecules, {count:,} rejected{reasons}"
+        flat = f"{sum(self.flat.values()):,} without coordinates ({_listed(self.flat)}; see {self.folder / FLAT_FILE})"
+        return f"{line}, {flat}" if self.flat else line
 
 
 def prepare_dataset(
@@ -110,6 +116,7 @@ def prepare_dataset(
             max_heavy_atoms=data.max_heavy_atoms,
             block_rows=data.block_rows,
             scaffolds=scaffolds,
+            coordinates=None if data.conformers is None else coordinate_source(manifest, data.conformers, table),
         )
         return _Preparation(manifest, table, families, data, folder, plugins, progress).run()
 
@@ -228,11 +235,14 @@ class _Preparation:
     def _concluded(self, rows: int) -> PreparationReport:
         families = {family.folder: self._stored(family, self.finished) for family in self.families}
         index = Index(self.manifest.name, rows, self.data.block_rows, tuple(families), families)
-        rejected = GraphStore(
-            self.folder, index, {stored.family.name: stored for stored in families.values()}
-        ).rejected()
+        store = GraphStore(self.folder, index, {stored.family.name: stored for stored in families.values()})
+        rejected, flat = store.rejected(), store.without_coordinates()
         reasons = dict(Counter(row.reason for row in rejected).most_common())
         write_atomically(self.folder / REJECTED_FILE, rejected_table(self.manifest.name, rejected))
+        if self.data.conformers is None:
+            (self.folder / FLAT_FILE).unlink(missing_ok=True)
+        else:
+            write_atomically(self.folder / FLAT_FILE, rejected_table(self.manifest.name, flat))
         if len(rejected) > self.data.max_rejected * rows:
             raise MolfoundError(
                 f"dataset '{self.manifest.name}': {len(rejected):,} of {rows:,} rows are rejected, more than "
@@ -249,7 +259,8 @@ class _Preparation:
             self.folder, {shard.file.name for stored in (families | kept).values() for shard in stored.shards}
         )
         built, reused = self.built, len(self.finished) - self.built
-        return PreparationReport(self.manifest.name, self.folder, self.families, rows, reasons, built, reused)
+        why_flat = dict(Counter(row.reason for row in flat).most_common())
+        return PreparationReport(self.manifest.name, self.folder, self.families, rows, reasons, built, reused, why_flat)
 
     def _stored(self, family: Family, records: Mapping[str, ShardRecord]) -> StoredFamily:
         return StoredFamily(family, tuple(records[stem] for stem in self.stems[family.folder]))

@@ -1,6 +1,6 @@
 """The graph store: what preparation wrote, checked and loaded into flat arrays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +13,7 @@ from molfound.chem.edges import directed_edges, offsets
 from molfound.chem.graphs import GraphBlock
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.build import RejectedRow, read_rejected
+from molfound.data.coordinates import CoordinateArrays, coordinate_arrays
 from molfound.data.families import Family
 from molfound.data.index import Index, StoredFamily
 from molfound.data.ragged import flat_values
@@ -112,7 +113,26 @@ class GraphStore:
             encodings=parts,
             labels={name: self._labels(name, rows) for name in (self.tasks if tasks is None else tasks)},
             weights=self._table("weights", rows)["weight"].to_numpy() if "weights" in self.families else None,
+            coordinates=self._coordinates(rows) if "coordinates" in self.families else None,
         )
+
+    def without_coordinates(self) -> list[RejectedRow]:
+        """Return the rows whose molecule has no coordinates, with the reason; none where none were asked for.
+
+        Raises:
+            MolfoundError: a damaged shard.
+        """
+        if "coordinates" not in self.families:
+            return []
+        table = self._table("coordinates", columns=["row", "problem", "detail"])
+        flat = table.filter(table["problem"].is_valid()).to_pylist()
+        if not flat:
+            return []
+        graphs = self._table("graphs", np.array([row["row"] for row in flat]), columns=["row", "smiles"])
+        smiles = graphs["smiles"].to_pylist()
+        return [
+            RejectedRow(row["row"], text, row["problem"], row["detail"]) for row, text in zip(flat, smiles, strict=True)
+        ]
 
     def scaffolds(self) -> tuple[NDArray[np.int64], list[str]]:
         """Return the rows that have a molecule, and the Murcko scaffold of each.
@@ -139,7 +159,9 @@ class GraphStore:
         keep = ~np.isin(table["row"].to_numpy(), dropped)
         return table if keep.all() else table.filter(pa.array(keep))
 
-    def _table(self, name: str, rows: NDArray[np.int64] | None = None) -> pa.Table:
+    def _table(
+        self, name: str, rows: NDArray[np.int64] | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
         """Return the rows of a family, these or all; whether they are here is a matter of our own bookkeeping."""
         shards = self._stored(name).shards
         contents = (read_checked(self.folder, shard.file) for shard in shards)
@@ -147,7 +169,7 @@ class GraphStore:
         tables = [
             read_parquet(content, path).replace_schema_metadata() for content, path in zip(contents, paths, strict=True)
         ]
-        table = pa.concat_tables(tables)
+        table = pa.concat_tables(tables if columns is None else [table.select(columns) for table in tables])
         if rows is None or np.array_equal(table["row"].to_numpy(), rows):
             return table
         table = table.filter(pa.array(np.isin(table["row"].to_numpy(), rows)))
@@ -159,6 +181,9 @@ class GraphStore:
         recipe = self._stored(f"encodings/{name}").family.recipe
         table = self._table(f"encodings/{name}", rows)
         return {part: flat_values(table[part])[0].reshape(-1, width) for part, (_, width) in recipe["parts"].items()}
+
+    def _coordinates(self, rows: NDArray[np.int64]) -> CoordinateArrays:
+        return coordinate_arrays(self._table("coordinates", rows, columns=["row", "conformers", "coordinates"]))
 
     def _labels(self, name: str, rows: NDArray[np.int64]) -> LabelArrays:
         recipe = self._stored(f"labels/{name}").family.recipe

@@ -1,11 +1,11 @@
 """The datasets: where they lie, how they are split, prepared and batched."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from molfound.config.schema.splits import SplitChoice
-from molfound.config.schema.values import Count, Key, Section, TakesOutNull, Text
+from molfound.config.schema.values import Count, Key, Section, Seed, TakesOutNull, Text
 
 
 class DatasetConfig(Section):
@@ -30,6 +30,25 @@ class BatchConfig(Section):
     """Edges, each bond counted in both directions; null: no bound."""
 
 
+class ConformersConfig(Section):
+    """Coordinates of the molecules, for networks that read them."""
+
+    source: Literal["generated", "given"] = "generated"
+    """generated: by ETKDGv3 and MMFF94, or UFF; given: those that the datasets' manifests name."""
+    count: Count = 1
+    """Conformers generated per molecule; each epoch sees one of them, evaluation the one of lowest energy."""
+    seed: Seed = 0
+    """Another seed yields other conformers."""
+    attempts: Count = 30
+    """Embeddings tried per conformer."""
+    iterations: Count = 500
+    """Steps of the force field per conformer."""
+    max_atoms: Count = 256
+    """A molecule with more heavy atoms is given no coordinates."""
+    hang_seconds: Annotated[float, Field(gt=0, strict=False)] | None = 600.0
+    """Wall-clock time after which a molecule is given up, which happens where RDKit hangs; null: never."""
+
+
 class DataConfig(Section):
     """The datasets, where they lie and how they are prepared and batched."""
 
@@ -46,6 +65,8 @@ class DataConfig(Section):
     """Preparation stops when more than this share of a dataset's rows is rejected."""
     max_heavy_atoms: Count = 1000
     """A molecule with more heavy atoms is rejected."""
+    conformers: ConformersConfig | None = None
+    """Coordinates; null: none."""
     datasets: Annotated[dict[Key, DatasetConfig], Field(min_length=1), TakesOutNull]
     """The mixture, by the names that tasks use; null takes an inherited one out."""
     batch: BatchConfig = BatchConfig()

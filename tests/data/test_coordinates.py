@@ -1,0 +1,207 @@
+"""Coordinates through preparation, store and batch, against RDKit's and the table's own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+
+from molfound.chem import parse
+from molfound.chem.conformers import ConformerOptions, Conformers, generate_conformers
+from molfound.data.collection import GraphCollection
+from molfound.data.coordinates import ConformerChoice
+from molfound.data.loader import training_batches
+from molfound.data.manifest import Manifest
+from molfound.data.prepare import FLAT_FILE, PreparationReport
+from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
+from molfound.data.store import GraphStore
+from molfound.errors import MolfoundError
+from tests.data.conftest import Prepare, contents, data_config, manifest_of
+
+# A chain of several conformers, a row without a molecule, a cage that cannot be embedded, a salt, a lone atom.
+SMILES = ["CCCCO", "no molecule", "C1CC2CCC1=C2", "CC(=O)[O-].[Na+]", "C", "C[C@H](N)C(=O)O"]
+KEPT = [0, 2, 3, 4, 5]
+GENERATED = {"count": 3, "hang_seconds": None}
+
+
+def table_manifest(folder: Path, columns: dict[str, Any], **changes: Any) -> Manifest:
+    count = len(columns["smiles"])
+    pq.write_table(pa.table(columns | {"a": np.arange(count) / 2, "b": np.zeros(count)}), folder / "table.parquet")
+    return manifest_of(["table.parquet"], **changes)
+
+
+def loaded(report: PreparationReport) -> GraphCollection:
+    return GraphCollection({"small": GraphStore.open(report.folder, report.families).load()})
+
+
+def expected(smiles: str, count: int = 3) -> np.ndarray:
+    found = generate_conformers(parse(smiles), ConformerOptions(count=count))
+    return found.coordinates if isinstance(found, Conformers) else np.zeros((0, 0, 3), np.float32)
+
+
+def test_generated_conformers_reach_the_batch(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = table_manifest(tmp_path, {"smiles": SMILES})
+    report = prepare(manifest, data=data_config(conformers=GENERATED))
+    collection = loaded(report)
+    assert [row.tolist() for row in collection.rows] == KEPT
+    batch = collection.batch([4, 0, 1, 2, 3])
+    assert batch.coordinates is not None
+    assert batch.with_coordinates.tolist() == [True, False, True, True, True]
+    for g, row in enumerate(KEPT):
+        mine = batch.coordinates[batch.node_ptr[g] : batch.node_ptr[g + 1]].numpy()
+        assert mine.dtype == np.float32
+        conformers = expected(SMILES[row])
+        if len(conformers):
+            np.testing.assert_array_equal(mine, conformers[0])
+        else:
+            assert np.isnan(mine).all()
+
+
+def test_an_epoch_sees_one_conformer_whatever_the_batch(tmp_path: Path, prepare: Prepare) -> None:
+    collection = loaded(prepare(table_manifest(tmp_path, {"smiles": SMILES}), data=data_config(conformers=GENERATED)))
+    conformers = expected(SMILES[0])
+    seen = set()
+    for epoch in range(20):
+        choice = ConformerChoice(seed=1, epoch=epoch)
+        whole, alone = collection.batch(range(5), choice), collection.batch([0, 0], choice)
+        assert whole.coordinates is not None
+        assert alone.coordinates is not None
+        n = int(whole.node_ptr[1])
+        first = whole.coordinates[:n].numpy()
+        np.testing.assert_array_equal(alone.coordinates.numpy(), np.concatenate([first, first]))
+        seen.add([np.array_equal(first, conformer) for conformer in conformers].index(True))
+    assert seen == {0, 1, 2}
+
+
+def test_training_batches_choose_by_epoch_and_evaluation_does_not(tmp_path: Path, prepare: Prepare) -> None:
+    collection = loaded(prepare(table_manifest(tmp_path, {"smiles": SMILES}), data=data_config(conformers=GENERATED)))
+    nodes, edges = (np.diff(ptr.numpy()) for ptr in (collection.node_ptr, collection.edge_ptr))
+    sampler = MixtureSampler({"small": Pool(np.arange(5))}, BatchLimits(5), nodes, edges, seed=3)
+    for epoch in range(3):
+        (batch,) = training_batches(collection, sampler, epoch)
+        same = collection.batch(range(5), ConformerChoice(3, epoch))
+        np.testing.assert_array_equal(batch.coordinates, same.coordinates)
+
+
+def test_conformers_are_chosen_evenly_and_independently() -> None:
+    rows, counts = np.arange(30_000), np.full(30_000, 3)
+    first, second = (ConformerChoice(5, epoch).numbers(rows, counts) for epoch in (0, 1))
+    pairs = np.bincount(3 * first + second, minlength=9)
+    # Nine equally likely cells: chi-square of 8 degrees of freedom, 26.1 at p = 0.001.
+    assert ((pairs - 30_000 / 9) ** 2 / (30_000 / 9)).sum() < 26.1
+    assert ConformerChoice(2**63 - 1, 10**6).numbers(rows, np.zeros_like(counts)).max() == 0
+
+
+def test_molecules_without_are_told_and_used(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = table_manifest(tmp_path, {"smiles": SMILES})
+    report = prepare(manifest, data=data_config(conformers=GENERATED | {"max_atoms": 5}))
+    assert report.flat == {"conformer_too_large": 2}
+    assert report.rejected == {"invalid_smiles": 1}
+    rows = pq.read_table(report.folder / FLAT_FILE).to_pylist()
+    assert [(row["row"], row["input"], row["reason"]) for row in rows] == [
+        (2, SMILES[2], "conformer_too_large"),
+        (5, SMILES[5], "conformer_too_large"),
+    ]
+    assert "2 without coordinates (conformer_too_large 2; see " in str(report)
+
+
+def test_nothing_changes_without_conformers(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = table_manifest(tmp_path, {"smiles": SMILES})
+    plain = prepare(manifest)
+    assert not any("coordinates" in name for name in contents(plain.folder))
+    assert loaded(plain).batch([0, 1]).coordinates is None
+    assert loaded(plain).batch([0, 1]).with_coordinates.tolist() == [False, False]
+    assert "coordinates" not in str(plain)
+
+
+def test_coordinates_are_one_family_and_the_same_bytes_in_other_processes(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = table_manifest(tmp_path, {"smiles": SMILES})
+    first = prepare(manifest)
+    added = prepare(manifest, data=data_config(conformers=GENERATED))
+    assert (first.built, added.built, added.reused) == (first.built, 2, first.built)
+    assert prepare(manifest, data=data_config(conformers=GENERATED)).built == 0
+    other = prepare(manifest, store="other", data=data_config(conformers=GENERATED, processes=2))
+    assert contents(other.folder) == contents(added.folder)
+    assert prepare(manifest, data=data_config(conformers=GENERATED | {"seed": 1})).built == 2
+    watched = prepare(manifest, store="watched", data=data_config(conformers=GENERATED | {"hang_seconds": 300}))
+    batches = [loaded(report).batch(range(5)) for report in (watched, added)]
+    np.testing.assert_array_equal(*(batch.coordinates for batch in batches))
+
+
+def embedded(smiles: str) -> tuple[Chem.Mol, list[int], list[float]]:
+    """Return a molecule with its hydrogens and a conformer, its atomic numbers and coordinates."""
+    whole = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    rdDistGeom.EmbedMolecule(whole, randomSeed=1)
+    numbers = [atom.GetAtomicNum() for atom in whole.GetAtoms()]
+    return whole, numbers, whole.GetConformer().GetPositions().reshape(-1).tolist()
+
+
+GIVEN = ["CCO", "C[C@H](N)C(=O)O", "c1ccncc1"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_lists_are_used_as_they_are(tmp_path: Path, prepare: Prepare, nested: bool) -> None:
+    _, numbers, coordinates = zip(*map(embedded, GIVEN), strict=True)
+    cells = [np.reshape(each, (-1, 3)).tolist() if nested else each for each in coordinates]
+    columns = {"smiles": [*GIVEN, "CC", "CO"], "z": [*numbers, None, [6, 8]], "xyz": [*cells, None, cells[0]]}
+    manifest = table_manifest(tmp_path, columns, coordinates={"column": "xyz", "atomic_numbers": "z"})
+    report = prepare(manifest, data=data_config(conformers={"source": "given"}))
+    batch = loaded(report).batch(range(5))
+    assert batch.coordinates is not None
+    assert report.flat == {"coordinates_missing": 1, "coordinates_count": 1}
+    assert batch.with_coordinates.tolist() == [True, True, True, False, False]
+    for g, smiles in enumerate(GIVEN):
+        n = Chem.MolFromSmiles(smiles).GetNumAtoms()
+        mine = batch.coordinates[batch.node_ptr[g] : batch.node_ptr[g + 1]]
+        np.testing.assert_array_equal(mine, np.reshape(coordinates[g], (-1, 3))[:n].astype(np.float32))
+
+
+def test_molfiles_and_cxsmiles_are_used_as_they_are(tmp_path: Path, prepare: Prepare) -> None:
+    wholes = [embedded(smiles)[0] for smiles in GIVEN]
+    bare = [Chem.RemoveHs(whole) for whole in wholes]
+    conformers = {"source": "given"}
+    molfiles = {"smiles": GIVEN, "molfile": list(map(Chem.MolToMolBlock, wholes))}
+    manifest = table_manifest(tmp_path, molfiles, coordinates={"column": "molfile"})
+    from_molfiles = loaded(prepare(manifest, data=data_config(conformers=conformers))).batch(range(3))
+    texts = {"smiles": list(map(Chem.MolToCXSmiles, bare))}
+    manifest = table_manifest(tmp_path, texts, coordinates={"column": "smiles"})
+    from_texts = loaded(prepare(manifest, data=data_config(conformers=conformers))).batch(range(3))
+    assert from_molfiles.coordinates is not None
+    assert from_texts.coordinates is not None
+    for g, molecule in enumerate(bare):
+        nodes = slice(from_texts.node_ptr[g], from_texts.node_ptr[g + 1])
+        positions = molecule.GetConformer().GetPositions()
+        np.testing.assert_allclose(from_molfiles.coordinates[nodes], positions, atol=1e-4)
+        assert texts["smiles"][g].split()[0] == Chem.MolToSmiles(molecule)
+        order = json.loads(molecule.GetProp("_smilesAtomOutputOrder").replace(",]", "]"))
+        np.testing.assert_allclose(from_texts.coordinates[nodes], positions[order], atol=1e-3)
+
+
+def test_what_cannot_give_coordinates_is_a_clear_error(tmp_path: Path, prepare: Prepare) -> None:
+    given = data_config(conformers={"source": "given"})
+    columns = {"smiles": GIVEN, "xyz": [1.0, 2.0, 3.0], "lists": [[1.0], [2.0], [3.0]]}
+    with pytest.raises(MolfoundError, match="dataset 'small' brings no coordinates along"):
+        prepare(table_manifest(tmp_path, columns), data=given)
+    for column, message in (("xyzz", "no column 'xyzz'; did you mean 'xyz'"), ("xyz", "'xyz' holds double, no lists")):
+        with pytest.raises(MolfoundError, match=message):
+            prepare(table_manifest(tmp_path, columns, coordinates={"column": column}), data=given)
+    manifest = table_manifest(tmp_path, columns, coordinates={"column": "lists", "atomic_numbers": "lists"})
+    with pytest.raises(MolfoundError, match=r"'lists' holds list<.*>, no lists of atomic numbers"):
+        prepare(manifest, data=given)
+
+
+def test_a_dataset_without_stands_beside_one_with(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = table_manifest(tmp_path, {"smiles": SMILES})
+    with_some = prepare(manifest, data=data_config(conformers=GENERATED))
+    plain = prepare(manifest, store="plain")
+    arrays = [GraphStore.open(report.folder, report.families).load() for report in (plain, with_some)]
+    batch = GraphCollection(dict(zip(("plain", "with"), arrays, strict=True))).batch(range(10))
+    assert batch.with_coordinates.tolist() == [*[False] * 5, True, False, True, True, True]
+    alone = loaded(with_some).batch(range(5))
+    assert batch.coordinates is not None
+    np.testing.assert_array_equal(batch.coordinates[len(batch.coordinates) // 2 :], alone.coordinates)
