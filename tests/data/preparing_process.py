@@ -1,5 +1,6 @@
 """A process that prepares the table of a folder: the fault tests start it, and stop it in every way."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -18,4 +19,6 @@ def main(folder: Path, processes: int) -> None:
 
 
 if __name__ == "__main__":
+    # A shell that runs the tests in the background has them, and so this process, ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(Path(sys.argv[1]), int(sys.argv[2]))
