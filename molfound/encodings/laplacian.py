@@ -76,8 +76,11 @@ def _magnitudes(values: Floats, vectors: Floats, known: int) -> Floats:
     """Return the root mean square of the entries over each of the first `known` eigenvalues' spaces, [b, n, known]."""
     scale = np.maximum(values[:, -1:], 1.0)
     is_new = np.diff(values, axis=1, prepend=-np.inf) > _SAME_EIGENVALUE * scale
-    space = np.cumsum(is_new, axis=1)
+    magnitudes: Floats = np.abs(vectors[:, :, :known])
+    # Half of all molecules have simple eigenvalues only, where nothing is left to do.
+    degenerate = np.flatnonzero(~is_new[:, : known + 1].all(axis=1))
+    space = np.cumsum(is_new[degenerate], axis=1)
     # A product with 0 and 1 adds the squares of one space without subtracting anything: small entries stay exact.
     member = (space[:, :, None] == space[:, None, :known]).astype(np.float64)
-    mean_squares: Floats = vectors**2 @ member / member.sum(axis=1)[:, None, :]
-    return np.sqrt(mean_squares)
+    magnitudes[degenerate] = np.sqrt(vectors[degenerate] ** 2 @ member / member.sum(axis=1)[:, None, :])
+    return magnitudes
