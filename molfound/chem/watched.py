@@ -83,7 +83,7 @@ class _Process(Generic[Input, Output]):
 def _serve(function: Callable[[Input], Output], inputs: list[Input], connection: Connection) -> None:
     # Ctrl-C reaches every process of the terminal: the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     connection.send(None)
     with silenced_rdkit():
         for content in inputs:
@@ -96,7 +96,7 @@ def _serve(function: Callable[[Input], Output], inputs: list[Input], connection:
     connection.close()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when its parent is gone, even by kill -9: nobody else would tell it to."""
     parent = multiprocessing.parent_process()
     if parent is not None:

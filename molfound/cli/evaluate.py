@@ -5,20 +5,16 @@ from pathlib import Path
 
 import click
 
+from molfound.cli.options import device_option, plugins_option
+
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--split", "part", default="test", show_default=True, help="The part to evaluate: train, val, test, …")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-    help="Where the model computes; auto: a GPU where there is one.",
-)
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="Print {task: {metric: value}} as JSON.")
-@click.option("--allow-plugins", is_flag=True, help="Execute the run's own copies of plugins whose originals are gone.")
+@plugins_option
 def command(run: Path, overrides: tuple[str, ...], part: str, device: str, as_json: bool, allow_plugins: bool) -> None:
     """Evaluate the model of RUN on a part of its data.
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from molfound.cli.options import device_option, plugins_option
+
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -17,14 +19,8 @@ import click
     help="Column with the SMILES; default: the first that is called smiles, ordered_smiles, canonical_smiles or drug.",
 )
 @click.option("--task", "tasks", multiple=True, help="Only this task (may be repeated).")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-    help="Where the model computes; auto: a GPU where there is one.",
-)
-@click.option("--allow-plugins", is_flag=True, help="Execute the run's own copies of plugins whose originals are gone.")
+@device_option
+@plugins_option
 def command(
     run: Path,
     inputs: tuple[str, ...],

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from molfound.chem.watched import end_with_parent
 from molfound.data.build import Job, ShardRecord, build_shards
 from molfound.errors import MolfoundError
 from molfound.plugins import load_plugins
@@ -95,13 +95,5 @@ def _died() -> MolfoundError:
 def _start(plugins: Sequence[Path]) -> None:
     # Ctrl-C reaches every process of the terminal: the parent alone decides, and lets the jobs under way finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     load_plugins(plugins)
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is gone, even by kill -9: nobody else would tell it to."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_any([parent.sentinel])
-        os._exit(1)
