@@ -73,7 +73,18 @@ class MolecularModel(nn.Module):
             binary task, ``[R, L, classes]`` probabilities for a multiclass one; R counts graphs, nodes, edges or pairs.
         """
         raw = self._predictions(batch, dict.fromkeys(self.tasks))
-        return {name: self._finished(name, values.float()) for name, values in raw.items()}
+        return {name: self.finished(name, values) for name, values in raw.items()}
+
+    def finished(self, name: str, values: Tensor) -> Tensor:
+        """Return what the head of a task gave, in float32 and as `predict` says: original units or probabilities."""
+        values = values.float()
+        match self.tasks[name].kind:
+            case "regression":
+                return self.normalizers[name].denormalize(values)
+            case "binary":
+                return values.sigmoid()
+            case "multiclass":
+                return values.softmax(dim=-1)
 
     def represent(self, batch: GraphBatch) -> Representations:
         """Return the representations of the nodes, and those that the heads read at the levels of the model's tasks."""
@@ -123,15 +134,6 @@ class MolecularModel(nn.Module):
         else:
             read = self.readouts["node_pair"](made.nodes, node_pairs(batch.node_ptr[first : last + 1]))
         return read
-
-    def _finished(self, name: str, values: Tensor) -> Tensor:
-        match self.tasks[name].kind:
-            case "regression":
-                return self.normalizers[name].denormalize(values)
-            case "binary":
-                return values.sigmoid()
-            case "multiclass":
-                return values.softmax(dim=-1)
 
 
 class Normalizers(nn.ModuleDict):

@@ -1,6 +1,6 @@
 """Scores of a model over a part of a mixture, the same for validation, test and the `evaluate` command."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,16 +74,23 @@ class Evaluation:
         return Scores(losses, scores)
 
 
-@torch.no_grad()
 def evaluate(model: MolecularModel, batches: Iterable[GraphBatch]) -> Scores:
     """Return the scores of a model, in evaluation mode, over batches with labels."""
+    evaluation = Evaluation(model)
+    for predictions, batch in predicted(model, batches):
+        evaluation.update(predictions, batch)
+    return evaluation.compute()
+
+
+def predicted(model: MolecularModel, batches: Iterable[GraphBatch]) -> Iterator[tuple[dict[str, Tensor], GraphBatch]]:
+    """Yield what the heads of a model, in evaluation mode, give for each batch, and the batch, on its device."""
     model.eval()
     device = next(model.parameters()).device
-    evaluation = Evaluation(model)
     for batch in batches:
         moved = batch.to(device)
-        evaluation.update(model(moved), moved)
-    return evaluation.compute()
+        with torch.no_grad():
+            predictions = model(moved)
+        yield predictions, moved
 
 
 def packed_loss(packed: PackedPredictions, task: Task) -> float:

@@ -20,7 +20,7 @@ from molfound.data.store import GraphStore
 from molfound.errors import MolfoundError
 from molfound.inference import Predictor
 from molfound.tasks.resolve import make_task
-from molfound.training.finish import write_predictions
+from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture
 from tests.data.conftest import Prepare, manifest_of
 
@@ -155,17 +155,12 @@ def test_kept_predictions_number_items_as_the_lists_do(
     graphs = Mixture(other, {}, {"other": listed.smiles, "input": listed.smiles})
     tasks = {name: make_task(name, "input", level, "regression", [name]) for name, level in TASKS.items()}
 
-    def labels(batch: GraphBatch) -> dict[str, Tensor]:
-        # Predictions cover the molecules of both datasets, labels those of one.
-        before = {name: batch.item_ptr(level)[batch.datasets["input"][0]] for name, level in TASKS.items()}
-        return {
-            name: torch.cat((values.new_full((int(before[name]), 1), -1), values))
-            for name, values in batch.labels.items()
-        }
-
-    says(model, monkeypatch, labels)
-    batches = [other.batch([0, 2, 4, 7, 8, 11]), other.batch([9, 10, 12, 13])]
-    write_predictions(model.model, batches, TaskMixture(graphs, tasks), tmp_path / "predictions")
+    monkeypatch.setattr(model.model, "finished", lambda name, values: values)
+    predictions = LabelledPredictions(model.model, TaskMixture(graphs, tasks))
+    for rows in ([0, 2, 4, 7, 8, 11], [9, 10, 12, 13]):
+        batch = other.batch(rows)
+        predictions.add(batch.labels, batch)
+    predictions.write(tmp_path / "predictions", "test")
     for name in TASKS:
         kept = pq.read_table(tmp_path / "predictions" / f"test.{name}.parquet").to_pandas()
         assert set(kept["row"]) >= {0, 1, 4, 5, 6}
