@@ -5,7 +5,7 @@ DATA ?= $(MOLFOUND_DATA)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 CODE := molfound tests benchmarks docs
-BENCHMARKS := batches featurize train_step toymix_store kill_prepare kill_training
+BENCHMARKS := batches featurize train_step two_track conformers toymix_store kill_prepare kill_training
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -62,7 +62,7 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@test -n "$(DATA)" || { echo "name the folder of the datasets: make bench DATA=FOLDER"; exit 2; }
-	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python benchmarks/$$script.py --data "$(DATA)"; done
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; MOLFOUND_DATA="$(DATA)" $(BIN)/python benchmarks/$$script.py; done
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
