@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from lightning.pytorch import LightningDataModule
 
-from molfound.config.schema import DataConfig
+from molfound.config.schema import DataConfig, DatasetConfig
 from molfound.data.loader import BatchLoader, evaluation_batches, training_batches
 from molfound.data.mixture import Mixture
-from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
+from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, SamplePool
+from molfound.data.scaffold_sampling import ScaffoldPool
 
 
 class MixtureDataModule(LightningDataModule):
@@ -16,7 +17,7 @@ class MixtureDataModule(LightningDataModule):
 
     Args:
         mixture: the graphs and their parts.
-        config: batch limits and each dataset's share of an epoch.
+        config: batch limits, and how the samples of each dataset are drawn.
         seed: of the order of the training samples.
         position: returns the epoch and the batch within it at which training stands; asked whenever training batches
             are requested, so that a resumed training goes on with the next batch.
@@ -31,7 +32,7 @@ class MixtureDataModule(LightningDataModule):
         self.position = position
         collection = mixture.collection
         self.sampler = MixtureSampler(
-            {name: Pool(mixture.positions("train", name), dataset.share) for name, dataset in config.datasets.items()},
+            {name: training_pool(mixture, name, dataset) for name, dataset in config.datasets.items()},
             self.limits,
             np.diff(collection.node_ptr.numpy()),
             np.diff(collection.edge_ptr.numpy()),
@@ -56,3 +57,12 @@ class MixtureDataModule(LightningDataModule):
         if self.trainer is None:
             return {}
         return {"rank": self.trainer.global_rank, "processes": self.trainer.world_size}
+
+
+def training_pool(mixture: Mixture, name: str, config: DatasetConfig) -> SamplePool:
+    """Return what the training samples of a dataset are drawn from."""
+    positions = mixture.positions("train", name)
+    if config.scaffolds is None:
+        return Pool(positions, config.share)
+    first, _ = mixture.collection.ranges[name]
+    return ScaffoldPool(positions, mixture.scaffolds[name][positions - first], config.scaffolds, config.share)

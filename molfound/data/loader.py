@@ -60,6 +60,12 @@ def training_batches(
 def evaluation_batches(
     collection: GraphCollection, positions: Positions, limits: BatchLimits, *, rank: int = 0, processes: int = 1
 ) -> BatchLoader:
-    """Return batches that hold every position exactly once, in ascending order."""
+    """Return batches that hold every position exactly once: ascending, or by size where batches are bucketed.
+
+    By size, the largest come first: a batch that does not fit the memory fails at once.
+    """
     nodes, edges = (np.diff(ptr.numpy()) for ptr in (collection.node_ptr, collection.edge_ptr))
-    return BatchLoader(collection, cut(np.sort(positions), limits, nodes, edges), rank=rank, processes=processes)
+    order = np.sort(positions)
+    if limits.bucket is not None:
+        order = order[np.argsort(-nodes[order], kind="stable")]
+    return BatchLoader(collection, cut(order, limits, nodes, edges), rank=rank, processes=processes)

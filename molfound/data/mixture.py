@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from molfound.config.locations import SUFFIXES
 from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, ScaffoldSplit
@@ -16,7 +17,7 @@ from molfound.data.families import LabelTask
 from molfound.data.manifest import Manifest, load_manifest
 from molfound.data.prepare import PreparationReport, open_table, prepare_dataset
 from molfound.data.sampler import Positions
-from molfound.data.splits import Split, make_split
+from molfound.data.splits import Split, make_split, scaffold_groups
 from molfound.data.store import GraphStore
 from molfound.errors import MolfoundError
 
@@ -39,12 +40,15 @@ class Mixture:
         parts: for each dataset, the positions of each part of its split, ascending.
         smiles: for each dataset, the SMILES of its molecules in the order of their positions.
         stores: for each dataset, the store that it was loaded from.
+        scaffolds: for each dataset that is sampled by scaffold, int64, the number of each molecule's scaffold in the
+            order of their positions.
     """
 
     collection: GraphCollection
     parts: Mapping[str, Mapping[str, Positions]]
     smiles: Mapping[str, pa.Array]
     stores: Mapping[str, GraphStore] = field(default_factory=dict)
+    scaffolds: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def part_names(self) -> list[str]:
@@ -122,6 +126,7 @@ def load_mixture(
     arrays: dict[str, GraphArrays] = {}
     parts: dict[str, dict[str, Positions]] = {}
     stores: dict[str, GraphStore] = {}
+    scaffolds: dict[str, NDArray[np.int64]] = {}
     first = 0
     for name, manifest in manifests.items():
         report = _prepare(experiment, name, manifest, tasks)
@@ -132,9 +137,11 @@ def load_mixture(
         parts[name] = {part: first + _places(arrays[name].rows, rows) for part, rows in split.items()}
         if len(parts[name].get("train", ())) == 0:
             raise MolfoundError(f"dataset '{name}' has no molecule in its training part")
+        if experiment.data.datasets[name].scaffolds is not None:
+            scaffolds[name] = _scaffold_numbers(store, arrays[name].rows)
         first += len(arrays[name])
     collection = GraphCollection(arrays, {name: task.dataset for name, task in tasks.items()})
-    return Mixture(collection, parts, {name: part.smiles for name, part in arrays.items()}, stores)
+    return Mixture(collection, parts, {name: part.smiles for name, part in arrays.items()}, stores, scaffolds)
 
 
 def _prepare(
@@ -149,7 +156,7 @@ def _prepare(
         experiment.data,
         root=Path(experiment.data.root),
         store=Path(experiment.data.store),
-        scaffolds=isinstance(manifest.split(dataset.split), ScaffoldSplit),
+        scaffolds=dataset.scaffolds is not None or isinstance(manifest.split(dataset.split), ScaffoldSplit),
         plugins=[Path(path) for path in experiment.plugins],
     )
 
@@ -164,6 +171,16 @@ def _split(experiment: Experiment, dataset: DatasetConfig, manifest: Manifest, s
         table=open_table(manifest, root, Path(experiment.data.store)) if isinstance(spec, ColumnSplit) else None,
         scaffolds=store.scaffolds() if isinstance(spec, ScaffoldSplit) else None,
     )
+
+
+def _scaffold_numbers(store: GraphStore, rows: Positions) -> NDArray[np.int64]:
+    """Return the number of the scaffold of each of these rows."""
+    all_rows, scaffolds = store.scaffolds()
+    places = _places(all_rows, rows)
+    if len(places) != len(rows):
+        raise ValueError(f"{store.folder} lacks the scaffolds of {len(rows) - len(places)} molecules")
+    numbers: NDArray[np.int64] = scaffold_groups(scaffolds)[0][places]
+    return numbers
 
 
 def _places(rows: Positions, wanted: Positions) -> Positions:

@@ -1,8 +1,8 @@
 """The order of a mixture's samples: a pure function of seed, epoch and position."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 from zlib import crc32
 
 import numpy as np
@@ -14,23 +14,50 @@ from molfound.errors import MolfoundError
 Positions = NDArray[np.int64]
 
 
-def permutation(seed: int, *counters: int | str, size: int) -> Positions:
-    """Return a permutation of ``range(size)`` that depends on nothing but its arguments.
+def random_words(seed: int, *counters: int | str, size: int) -> NDArray[np.uint64]:
+    """Return random 64-bit words that depend on nothing but the arguments.
 
-    It is the order of random 64-bit words of the counter-based Philox generator (Salmon et al., 2011), keyed by the
-    seed and the counters; the words, unlike the shuffles of a library, never change between versions.
+    They come from the counter-based Philox generator (Salmon et al., 2011), keyed by the seed and the counters; unlike
+    the shuffles and choices of a library, they never change between versions.
 
-    >>> permutation(7, "epoch", 0, size=5).tolist() == permutation(7, "epoch", 0, size=5).tolist()
+    >>> bool((random_words(7, "epoch", 0, size=5)[:3] == random_words(7, "epoch", 0, size=3)).all())
     True
     """
     words = [crc32(c.encode()) if isinstance(c, str) else c for c in counters]
     generator = np.random.Philox(np.random.SeedSequence([seed, *words]))
-    return np.argsort(generator.random_raw(size), kind="stable")
+    return generator.random_raw(size)
+
+
+def permutation(seed: int, *counters: int | str, size: int) -> Positions:
+    """Return a permutation of ``range(size)`` that depends on nothing but its arguments.
+
+    It is the order of `random_words`.
+
+    >>> permutation(7, "epoch", 0, size=5).tolist() == permutation(7, "epoch", 0, size=5).tolist()
+    True
+    """
+    return np.argsort(random_words(seed, *counters, size=size), kind="stable")
+
+
+class SamplePool(Protocol):
+    """What samples of one dataset are drawn from."""
+
+    @property
+    def positions(self) -> Positions:
+        """Where its molecules lie in the collection."""
+        ...
+
+    def samples(self, seed: int, name: str, epoch: int) -> Positions:
+        """Return the positions of the samples that an epoch takes: a pure function of the arguments."""
+        ...
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The training molecules of one dataset.
+    """The training molecules of one dataset, all met equally often.
+
+    The dataset is an endless sequence of permutations of its molecules, of which epoch e takes the e-th stretch: with a
+    share below 1 every epoch has a fresh subset.
 
     Attributes:
         positions: int64, where they lie in the collection.
@@ -45,6 +72,16 @@ class Pool:
         """How many samples one epoch takes."""
         return max(1, round(self.share * len(self.positions)))
 
+    def samples(self, seed: int, name: str, epoch: int) -> Positions:
+        """Return the positions of the samples that an epoch takes."""
+        size, wanted = len(self.positions), self.per_epoch
+        first, last = epoch * wanted, (epoch + 1) * wanted
+        rounds = range(first // size, (last - 1) // size + 1)
+        drawn = np.concatenate([permutation(seed, name, number, size=size) for number in rounds])
+        start = first - rounds.start * size
+        taken: Positions = self.positions[drawn[start : start + wanted]]
+        return taken
+
 
 @dataclass(frozen=True)
 class BatchLimits:
@@ -54,24 +91,35 @@ class BatchLimits:
         graphs: the number of molecules.
         nodes: the number of atoms, or None.
         edges: the number of directed edges, or None.
+        pairs: the number of pairs of atoms, the sum of n² over the molecules, or None.
+        bucket: over how many batches the samples are sorted by size, see `bucketed`, or None.
     """
 
     graphs: int
     nodes: int | None = None
     edges: int | None = None
+    pairs: int | None = None
+    bucket: int | None = None
 
     @classmethod
     def of(cls, config: BatchConfig) -> Self:
         """Return the limits that a configuration sets."""
-        return cls(config.size, config.nodes, config.edges)
+        return cls(config.size, config.nodes, config.edges, config.pairs, config.bucket)
+
+    def budgets(self, node_counts: Positions, edge_counts: Positions) -> dict[str, tuple[int, Positions]]:
+        """Return by name each bound on a sum that is set, and what each molecule adds to the sum."""
+        added = {
+            "nodes": (self.nodes, node_counts),
+            "edges": (self.edges, edge_counts),
+            "pairs": (self.pairs, node_counts**2),
+        }
+        return {name: (limit, counts) for name, (limit, counts) in added.items() if limit is not None}
 
 
 class MixtureSampler:
     """Orders the samples of a mixture and cuts them into global batches, the same on any number of processes.
 
-    Each dataset is an endless sequence of permutations of its pool, of which epoch e takes the e-th stretch: with a
-    share below 1 every epoch has a fresh subset and all molecules are met equally often. The stretches of an epoch are
-    then shuffled together.
+    What an epoch takes from each dataset's pool is shuffled together and cut where a batch is full.
 
     Args:
         pools: the training molecules of each dataset.
@@ -86,7 +134,7 @@ class MixtureSampler:
 
     def __init__(
         self,
-        pools: Mapping[str, Pool],
+        pools: Mapping[str, SamplePool],
         limits: BatchLimits,
         node_counts: Positions,
         edge_counts: Positions,
@@ -95,50 +143,62 @@ class MixtureSampler:
         for name, pool in pools.items():
             if len(pool.positions) == 0:
                 raise MolfoundError(f"dataset '{name}' has no molecule in its training part")
-            for what, limit, counts in (("nodes", limits.nodes, node_counts), ("edges", limits.edges, edge_counts)):
-                largest = int(counts[pool.positions].max())
-                if limit is not None and largest > limit:
+            budgets = limits.budgets(node_counts[pool.positions], edge_counts[pool.positions])
+            for what, (limit, counts) in budgets.items():
+                largest = int(counts.max())
+                if largest > limit:
                     raise MolfoundError(
                         f"dataset '{name}' has a molecule of {largest} {what}, "
                         f"more than data.batch.{what}={limit} allows"
                     )
-        self.pools, self.limits, self.seed = dict(pools), limits, seed
+        self.pools: dict[str, SamplePool] = dict(pools)
+        self.limits, self.seed = limits, seed
         self._node_counts, self._edge_counts = node_counts, edge_counts
 
     def order(self, epoch: int) -> Positions:
-        """Return the positions of all samples of an epoch, in their order."""
-        stretches = [self._stretch(name, pool, epoch) for name, pool in self.pools.items()]
-        samples = np.concatenate(stretches)
+        """Return the positions of all samples of an epoch, shuffled; buckets then bring like sizes together."""
+        samples = np.concatenate([pool.samples(self.seed, name, epoch) for name, pool in self.pools.items()])
         return samples[permutation(self.seed, "mixture", epoch, size=len(samples))]
 
     def batches(self, epoch: int) -> list[Positions]:
         """Return the global batches of an epoch: each an array of positions."""
-        order = self.order(epoch)
-        return cut(order, self.limits, self._node_counts, self._edge_counts)
-
-    def _stretch(self, name: str, pool: Pool, epoch: int) -> Positions:
-        size, wanted = len(pool.positions), pool.per_epoch
-        first, last = epoch * wanted, (epoch + 1) * wanted
-        rounds = range(first // size, (last - 1) // size + 1)
-        drawn = np.concatenate([permutation(self.seed, name, number, size=size) for number in rounds])
-        start = first - rounds.start * size
-        stretch: Positions = pool.positions[drawn[start : start + wanted]]
-        return stretch
+        batches = cut(self.order(epoch), self.limits, self._node_counts, self._edge_counts)
+        if self.limits.bucket is None:
+            return batches
+        batches = bucketed(batches, self.limits.bucket, self.limits, self._node_counts, self._edge_counts)
+        return [batches[i] for i in permutation(self.seed, "batches", epoch, size=len(batches)).tolist()]
 
 
 def cut(order: Positions, limits: BatchLimits, node_counts: Positions, edge_counts: Positions) -> list[Positions]:
     """Cut an order of positions into consecutive batches, each as long as the limits allow and at least one long."""
-    if limits.nodes is None and limits.edges is None:
+    budgets = [
+        (limit, np.concatenate(([0], np.cumsum(counts))))
+        for limit, counts in limits.budgets(node_counts[order], edge_counts[order]).values()
+    ]
+    if not budgets:
         return [order[i : i + limits.graphs] for i in range(0, len(order), limits.graphs)]
-    nodes_before = np.concatenate(([0], np.cumsum(node_counts[order])))
-    edges_before = np.concatenate(([0], np.cumsum(edge_counts[order])))
     batches, start = [], 0
     while start < len(order):
         stop = min(start + limits.graphs, len(order))
-        for limit, before in ((limits.nodes, nodes_before), (limits.edges, edges_before)):
-            if limit is not None:
-                stop = min(stop, int(np.searchsorted(before, before[start] + limit, side="right")) - 1)
+        for limit, before in budgets:
+            stop = min(stop, int(np.searchsorted(before, before[start] + limit, side="right")) - 1)
         stop = max(stop, start + 1)
         batches.append(order[start:stop])
         start = stop
     return batches
+
+
+def bucketed(
+    batches: Sequence[Positions], window: int, limits: BatchLimits, node_counts: Positions, edge_counts: Positions
+) -> list[Positions]:
+    """Cut the samples of batches into batches of like size: those of each `window` batches are sorted by atoms first.
+
+    No sample leaves its window, and molecules of one size keep their order. The last batch of a window, that of its
+    largest molecules, may be short.
+    """
+    found = []
+    for first in range(0, len(batches), window):
+        samples = np.concatenate(batches[first : first + window])
+        by_size = samples[np.argsort(node_counts[samples], kind="stable")]
+        found += cut(by_size, limits, node_counts, edge_counts)
+    return found

@@ -148,7 +148,7 @@ def scaffold_split(rows: NDArray[np.int64], scaffolds: Sequence[str], fractions:
         fractions: shares of the G rows for train, val and test.
         seed: of the random order.
     """
-    group, sizes = _groups(scaffolds)
+    group, sizes = scaffold_groups(scaffolds)
     targets = [fraction * len(rows) for fraction in fractions]
     large = sizes > min((target for target in targets[1:] if target), default=np.inf) / 2
     words = np.random.Philox(key=seed).random_raw(len(sizes))
@@ -166,7 +166,7 @@ def scaffold_split(rows: NDArray[np.int64], scaffolds: Sequence[str], fractions:
     return {name: rows[part_of_row == i] for i, name in enumerate(PARTS) if fractions[i]}
 
 
-def _groups(scaffolds: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def scaffold_groups(scaffolds: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return each row's scaffold number, in order of first appearance, and the number of rows of each scaffold."""
     encoded = pa.array(scaffolds, pa.string()).dictionary_encode()
     group = encoded.indices.to_numpy().astype(np.int64)

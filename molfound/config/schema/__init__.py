@@ -1,6 +1,6 @@
 """The typed, frozen configuration of an experiment: every key, its type, its default and what it means."""
 
-from molfound.config.schema.data import BatchConfig, ConformersConfig, DataConfig, DatasetConfig
+from molfound.config.schema.data import BatchConfig, ConformersConfig, DataConfig, DatasetConfig, ScaffoldsConfig
 from molfound.config.schema.experiment import Experiment, with_encoding_encoders
 from molfound.config.schema.model import FeaturesConfig, ModelConfig, TaskConfig
 from molfound.config.schema.splits import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit, SplitSpec
@@ -25,6 +25,7 @@ __all__ = [
     "OptimizerConfig",
     "RandomSplit",
     "ScaffoldSplit",
+    "ScaffoldsConfig",
     "ScheduleConfig",
     "Section",
     "SplitSpec",

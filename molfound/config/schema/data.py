@@ -2,10 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from molfound.config.schema.splits import SplitChoice
 from molfound.config.schema.values import Count, Key, Section, Seed, TakesOutNull, Text
+
+
+class ScaffoldsConfig(Section):
+    """Samples drawn by Murcko scaffold: one with probability softmax(P / temperature), then a molecule of it.
+
+    P is the scaffold's share of the molecules of the training part. Molecules without a ring are one scaffold.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
+
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 0.005
+    """Of the softmax; .inf: all scaffolds alike. Far below the share of the largest scaffold, little else is drawn."""
+    cap: Count | None = None
+    """A scaffold with more molecules counts in P as if it had this many; null: all count."""
+    replacement: bool = True
+    """true: a molecule is drawn anew from its scaffold each time; false: none a second time, in any epoch, before each
+    of the scaffold has come once."""
 
 
 class DatasetConfig(Section):
@@ -16,7 +33,10 @@ class DatasetConfig(Section):
     split: SplitChoice | None = None
     """Name of one of the manifest's splits, or a split of one's own; null: the manifest's first."""
     share: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """How often an epoch sees the training rows: 0.5, a fresh half of them each time; 2, all of them twice."""
+    """How often an epoch sees the training rows: 0.5, a fresh half of them each time; 2, all of them twice. With
+    scaffolds, only how many samples it takes."""
+    scaffolds: ScaffoldsConfig | None = None
+    """Training samples by scaffold, such as {temperature: 0.005}; null: all molecules equally often."""
 
 
 class BatchConfig(Section):
@@ -28,6 +48,13 @@ class BatchConfig(Section):
     """Nodes; null: no bound."""
     edges: Count | None = None
     """Edges, each bond counted in both directions; null: no bound."""
+    pairs: Count | None = None
+    """Pairs of nodes, the sum of the squared sizes of the molecules, which is what a two-track transformer costs; null:
+    no bound."""
+    bucket: Count | None = None
+    """Batches of molecules of like size, so that padding is small: the samples of so many consecutive batches are
+    sorted by size, cut into batches anew, and all batches of the epoch shuffled. Evaluation sorts all molecules, the
+    largest first. null: sizes come as they fall."""
 
 
 class ConformersConfig(Section):
