@@ -24,16 +24,17 @@ from molfound.model import (
     save_model,
     specify,
 )
+from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.encoders import Encoder, encoders
 from molfound.nn.inputs import InputNetwork
 from molfound.nn.representations import Representations, Widths
 from molfound.plugins import PluginRecord
 from molfound.tasks.resolve import make_task
 from molfound.tasks.task import Task
-from tests.nn.graphs import Graph, collate, random_graph
+from tests.nn.graphs import ATOMS, BONDS, Graph, collate, random_graph
 
 PAIRS, STEPS = 4, 6
-FEATURES = {"atoms": ["atomic_number", "charge", "degree"], "bonds": ["bond_type", "bond_in_ring"]}
+FEATURES = {"atoms": [feature.name for feature in ATOMS], "bonds": [feature.name for feature in BONDS]}
 
 
 def experiment(**model: Any) -> Experiment:
@@ -158,9 +159,10 @@ def test_the_make_up_of_a_mixtures_batch_does_not_compile_the_model_anew(graphs:
 class OwnEdges(Encoder):
     """Represents edges and pairs itself: of each its number in the batch, which shows what a head is given."""
 
-    def __init__(self, inputs: InputNetwork) -> None:
+    def __init__(self, inputs: EncoderInputs) -> None:
         super().__init__(inputs)
-        self.widths = Widths(nodes=inputs.node_width, edges=2, pairs=3)
+        self.inputs = InputNetwork(inputs)
+        self.widths = Widths(nodes=inputs.width, edges=2, pairs=3)
 
     def forward(self, batch: GraphBatch) -> Representations:
         edges, pairs = (torch.arange(int(batch.item_ptr(level)[-1])) for level in ("edge", "node_pair"))

@@ -120,6 +120,12 @@ def degree(block: MoleculeBlock) -> npt.NDArray[Any]:
     return np.bincount(np.concatenate([block.begin, block.end]), minlength=block.atom_count)
 
 
+@atom_feature(Vocabulary("total_degree", tuple(range(11))))
+def total_degree(block: MoleculeBlock) -> npt.NDArray[Any]:
+    """Number of neighbours, implicit hydrogens included."""
+    return block.atoms(Chem.Atom.GetTotalDegree)
+
+
 @atom_feature(Vocabulary("charge", tuple(range(-4, 5))))
 def charge(block: MoleculeBlock) -> npt.NDArray[Any]:
     """Formal charge, in elementary charges."""

@@ -37,6 +37,9 @@ class GraphBatch:
             level) of the task's dataset.
         weights: float32 per graph of the dataset, only for datasets that weight their samples.
         coordinates: float32 ``[N, 3]`` in Å, NaN at the nodes of graphs without; None where none were prepared.
+        hidden_graphs: bool ``[G]``, the molecules of which only elements and coordinates are to be read, no other
+            features and no bonds; None: there is no such molecule.
+        largest: the number of nodes of the largest graph; 0 is replaced by what the graphs say.
     """
 
     node_codes: Tensor
@@ -54,6 +57,12 @@ class GraphBatch:
     labels: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Tensor] = field(default_factory=dict)
     coordinates: Tensor | None = None
+    hidden_graphs: Tensor | None = None
+    largest: int = 0
+
+    def __post_init__(self) -> None:
+        if self.largest == 0 and self.num_graphs:
+            object.__setattr__(self, "largest", int(self.node_ptr.diff().max()))
 
     @property
     def num_graphs(self) -> int:

@@ -10,10 +10,9 @@ from molfound.model.files import (
     save_weights,
 )
 from molfound.model.molecular_model import MolecularModel, count_parameters
-from molfound.model.specification import FeatureVocabulary, ModelSpecification, specify
+from molfound.model.specification import ModelSpecification, specify
 
 __all__ = [
-    "FeatureVocabulary",
     "ModelSpecification",
     "MolecularModel",
     "count_parameters",

@@ -10,8 +10,8 @@ from molfound.config.schema import Level
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
 from molfound.model.specification import ModelSpecification
+from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.encoders import Encoder, encoders
-from molfound.nn.inputs import InputNetwork
 from molfound.nn.pair_readouts import EdgeReadout, PairReadout, node_pairs
 from molfound.nn.readouts import readouts
 from molfound.nn.representations import Representations
@@ -168,9 +168,9 @@ def count_parameters(specification: ModelSpecification) -> dict[str, int]:
 
 def _encoder(specification: ModelSpecification) -> Encoder:
     config = specification.model
-    inputs = InputNetwork(
-        [feature.size for feature in specification.atoms],
-        [feature.size for feature in specification.bonds],
+    inputs = EncoderInputs(
+        specification.atoms,
+        specification.bonds,
         {name: encoding.parts for name, encoding in specification.encoded.items()},
         config.inputs.encodings,
         width=config.inputs.width,

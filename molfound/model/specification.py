@@ -13,6 +13,7 @@ from molfound.config.schema import Experiment, ModelConfig
 from molfound.encodings import encodings as known_encodings
 from molfound.encodings import part_levels, part_widths
 from molfound.errors import MolfoundError
+from molfound.nn.encoder_inputs import FeatureVocabulary
 from molfound.nn.encoding_encoders import EncodingPart
 from molfound.plugins import PluginRecord
 from molfound.registry import Registry
@@ -20,20 +21,6 @@ from molfound.tasks.task import Task
 
 SCHEMA_VERSION = 1
 """Of ``model.json``: to be raised when an older molfound could no longer read it rightly."""
-
-
-@dataclass(frozen=True)
-class FeatureVocabulary:
-    """What the codes of a feature stood for when the model was made; one more code stands for every other value."""
-
-    name: str
-    values: tuple[int | str, ...]
-    version: int
-
-    @property
-    def size(self) -> int:
-        """The number of codes, "other" included."""
-        return len(self.values) + 1
 
 
 @dataclass(frozen=True)

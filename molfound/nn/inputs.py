@@ -1,18 +1,18 @@
 """The input network: from codes and encodings to the features of nodes and edges."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from molfound.config.component import Component
 from molfound.data.batch import GraphBatch
 from molfound.nn.aggregation import sum_rows
 from molfound.nn.blocks import MLP, hidden_parts
 from molfound.nn.edge_table import EdgeGroups, EdgeTable
-from molfound.nn.encoding_encoders import EncodingEncoder, EncodingPart, encoding_encoders
+from molfound.nn.encoder_inputs import EncoderInputs
+from molfound.nn.encoding_encoders import EncodingEncoder, encoding_encoders
 
 MAX_DISTINCT_BONDS = 4096
 
@@ -24,12 +24,7 @@ class InputNetwork(nn.Module):
     one-hot codes beside the encoded encodings. An encoder that uses bonds makes `BondFeatures` of `edge_width` itself.
 
     Args:
-        atom_sizes: vocabulary size of each atom feature.
-        bond_sizes: vocabulary size of each bond feature, for the encoder.
-        encodings: the parts of each encoding.
-        encoders: the encoder of each of the encodings that the network uses.
-        width: width of the node features.
-        dropout: share of hidden units left out in training.
+        inputs: the features, the encodings and how they are embedded.
 
     Attributes:
         node_width: width of the node features.
@@ -39,28 +34,20 @@ class InputNetwork(nn.Module):
         MolfoundError: an unknown encoding encoder, or one that does not fit its encoding.
     """
 
-    def __init__(
-        self,
-        atom_sizes: Sequence[int],
-        bond_sizes: Sequence[int],
-        encodings: Mapping[str, Mapping[str, EncodingPart]],
-        encoders: Mapping[str, Component],
-        *,
-        width: int,
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, inputs: EncoderInputs) -> None:
         super().__init__()
+        width = inputs.width
         self.node_width, self.edge_width = width, max(width // 2, 1)
-        self.bond_sizes = tuple(bond_sizes)
+        self.bond_sizes = tuple(feature.size for feature in inputs.bonds)
         hidden = 2 * width
-        self.atoms = CodeEmbedding(atom_sizes, hidden)
+        self.atoms = CodeEmbedding([feature.size for feature in inputs.atoms], hidden)
         built: dict[str, EncodingEncoder] = {
-            name: encoding_encoders.build(encoder.name, name, encodings[name], **encoder.options)
-            for name, encoder in encoders.items()
+            name: encoding_encoders.build(encoder.name, name, inputs.encodings[name], **encoder.options)
+            for name, encoder in inputs.encoders.items()
         }
         self.encodings = nn.ModuleDict(built)
         self.encoded = nn.Linear(sum(encoder.width for encoder in built.values()), hidden) if built else None
-        self.out = nn.Sequential(*hidden_parts(hidden, "gelu", "layer", dropout), nn.Linear(hidden, width))
+        self.out = nn.Sequential(*hidden_parts(hidden, "gelu", "layer", inputs.dropout), nn.Linear(hidden, width))
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """Return the node features ``[N, node_width]``."""

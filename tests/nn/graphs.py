@@ -1,6 +1,6 @@
 """Random graphs that look like molecules, built by hand, so that these tests need neither RDKit nor a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,29 @@ import torch
 
 from molfound.config.component import Component
 from molfound.data.batch import GraphBatch
+from molfound.nn.encoder_inputs import EncoderInputs, FeatureVocabulary
 from molfound.nn.encoding_encoders import EncodingPart
-from molfound.nn.inputs import InputNetwork
 
-ATOM_SIZES = (12, 5, 4)
-BOND_SIZES = (5, 3)
+ATOMS = (
+    FeatureVocabulary("atomic_number", (6, 7, 8, 9, 15, 16, 17, 35), 1),
+    FeatureVocabulary("charge", (-1, 0, 1), 1),
+    FeatureVocabulary("degree", (0, 1, 2, 3, 4), 1),
+    FeatureVocabulary("chirality", ("none", "R", "S"), 1),
+    FeatureVocabulary("total_degree", (1, 2, 3, 4), 1),
+    FeatureVocabulary("hydrogens", (0, 1, 2, 3), 1),
+    FeatureVocabulary("radicals", (0, 1), 1),
+    FeatureVocabulary("hybridization", ("S", "SP", "SP2", "SP3"), 1),
+    FeatureVocabulary("aromatic", (0, 1), 1),
+    FeatureVocabulary("in_ring", (0, 1), 1),
+)
+BONDS = (
+    FeatureVocabulary("bond_type", ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"), 1),
+    FeatureVocabulary("bond_in_ring", (0, 1), 1),
+    FeatureVocabulary("stereo", ("STEREONONE", "STEREOE"), 1),
+    FeatureVocabulary("conjugated", (0, 1), 1),
+)
+ATOM_SIZES = tuple(feature.size for feature in ATOMS)
+BOND_SIZES = tuple(feature.size for feature in BONDS)
 PAIRS, STEPS = 4, 6
 ENCODINGS = {
     "laplacian": {"magnitudes": EncodingPart("node", PAIRS), "eigenvalues": EncodingPart("graph", PAIRS)},
@@ -96,10 +114,9 @@ def collate(graphs: Sequence[Graph], datasets: dict[str, tuple[int, int]] | None
     )
 
 
-def input_network(width: int = 16) -> InputNetwork:
-    """Return a seeded input network for these graphs."""
-    torch.manual_seed(0)
-    return InputNetwork(ATOM_SIZES, BOND_SIZES, ENCODINGS, ENCODERS, width=width)
+def encoder_inputs(width: int = 16, encoders: Mapping[str, Component] = ENCODERS) -> EncoderInputs:
+    """Return what an encoder is told of these graphs."""
+    return EncoderInputs(ATOMS, BONDS, ENCODINGS, encoders, width=width)
 
 
 def sample_graphs() -> list[Graph]:

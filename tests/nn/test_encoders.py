@@ -17,20 +17,31 @@ from molfound.nn.encoders.gnn import GNN
 from molfound.nn.layers import layers
 from molfound.nn.layers.layer import Layer
 from molfound.nn.readouts import readouts
-from tests.nn.graphs import Graph, collate, input_network, random_graph
+from tests.nn.graphs import ENCODERS, Graph, collate, encoder_inputs, random_graph
 
+TWO_TRACK = {
+    "depth": 2,
+    "width": 16,
+    "heads": 2,
+    "pair_width": 12,
+    "pair_hidden": 4,
+    "gaussians": 8,
+    "init": "unimol2",
+}
 CASES: list[tuple[str, dict[str, Any]]] = [
     *(("gnn", {"layer": layer, "width": 24, "depth": 3}) for layer in layers),
     ("gnn", {"layer": "gine", "width": 16, "depth": 2, "norm": "batch", "dropout": 0.3, "activation": "relu"}),
     ("gnn", {"layer": {"name": "gin", "hidden": 20}, "width": 16, "depth": 2, "norm": "none", "residual": False}),
+    ("two_track", TWO_TRACK),
+    ("two_track", TWO_TRACK | {"graph": "readout", "pair_type": "element", "checkpointing": True, "drop_path": 0.1}),
 ]
 
 
 @pytest.fixture(params=CASES, ids=str)
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     name, options = request.param
-    torch.manual_seed(1)
-    built: Encoder = encoders.build(name, input_network(), **options)
+    torch.manual_seed(0)
+    built: Encoder = encoders.build(name, encoder_inputs(16, {} if name == "two_track" else ENCODERS), **options)
     return built
 
 
@@ -124,13 +135,13 @@ def test_the_loss_of_a_fixed_batch_goes_down(encoder: Encoder, batch: GraphBatch
 
 @pytest.mark.parametrize("layer", list(layers))
 def test_every_parameter_gets_a_gradient(layer: str, batch: GraphBatch) -> None:
-    encoder = GNN(input_network(), layer=layer, depth=2, width=16)
+    encoder = GNN(encoder_inputs(), layer=layer, depth=2, width=16)
     encoder(batch).nodes.square().sum().backward()
     assert not [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
 
 
 def test_bonds_and_encodings_reach_the_nodes(graphs: list[Graph]) -> None:
-    encoder = GNN(input_network(), layer="gine", depth=2, width=16).eval()
+    encoder = GNN(encoder_inputs(), layer="gine", depth=2, width=16).eval()
     batch, plain = collate(graphs), encoder(collate(graphs)).nodes
     batch.bond_codes[:] = (batch.bond_codes + 1) % 3
     assert not torch.allclose(encoder(batch).nodes, plain)
@@ -142,9 +153,9 @@ def test_bonds_and_encodings_reach_the_nodes(graphs: list[Graph]) -> None:
 
 def test_misspelt_layers_and_options_are_named() -> None:
     with pytest.raises(MolfoundError, match="unknown layer 'ginee'; did you mean 'gine'"):
-        GNN(input_network(), layer="ginee")
+        GNN(encoder_inputs(), layer="ginee")
     with pytest.raises(MolfoundError, match="layer 'gin' has no option 'hiden'; did you mean 'hidden'"):
-        GNN(input_network(), layer={"name": "gin", "hiden": 3})
+        GNN(encoder_inputs(), layer={"name": "gin", "hiden": 3})
     with pytest.raises(MolfoundError, match="encoder 'gnn', option 'norm'"):
         encoders.check("gnn", {"norm": "group"})
 
@@ -168,9 +179,8 @@ def test_an_activation_leaves_a_layer_s_output_alone(
     layer: type[Layer], function: Callable[[Tensor], Tensor], batch: GraphBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(layers._components, "own", layer)
-    inputs = input_network()
-    encoder = GNN(inputs, layer="own", depth=1, width=inputs.node_width, norm="none", activation="relu")
-    nodes = encoder(batch).nodes
+    encoder = GNN(encoder_inputs(16), layer="own", depth=1, width=16, norm="none", activation="relu")
+    nodes, inputs = encoder(batch).nodes, encoder.inputs
     given = inputs(batch)
     expected = given + function(given).relu()
     torch.testing.assert_close(nodes, expected)

@@ -1,3 +1,5 @@
+from math import prod
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,7 @@ from molfound.nn import aggregation
 from molfound.nn import inputs as inputs_module
 from molfound.nn.encoding_encoders import encoding_encoders
 from molfound.nn.inputs import BondFeatures, CodeEmbedding, InputNetwork
-from tests.nn.graphs import ATOM_SIZES, BOND_SIZES, ENCODINGS, PAIRS, Graph, collate, input_network
+from tests.nn.graphs import ATOM_SIZES, BOND_SIZES, ENCODINGS, PAIRS, Graph, collate, encoder_inputs
 
 
 @pytest.fixture(params=[True, False], ids=["packed", "plain"])
@@ -36,7 +38,7 @@ def test_bond_features_are_the_same_listed_or_per_bond(batch: GraphBatch, monkey
     monkeypatch.setattr(inputs_module, "MAX_DISTINCT_BONDS", 1)
     per_bond = BondFeatures(BOND_SIZES, 6)
     per_bond.load_state_dict(listed.state_dict())
-    assert listed(batch).rows.shape[0] == 15
+    assert listed(batch).rows.shape[0] == prod(BOND_SIZES)
     assert per_bond(batch).rows.shape[0] == batch.bond_codes.shape[0]
     torch.testing.assert_close(per_bond(batch).expand(), listed(batch).expand())
 
@@ -49,7 +51,7 @@ def test_edges_of_molecules_without_bond_features_are_alike(graphs: list[Graph])
 
 
 def test_a_network_without_encodings_reads_codes_only(batch: GraphBatch) -> None:
-    network = InputNetwork(ATOM_SIZES, BOND_SIZES, {}, {}, width=8)
+    network = InputNetwork(encoder_inputs(8, {}))
     batch.encodings.clear()
     assert network(batch).shape == (batch.num_nodes, 8)
 
@@ -90,12 +92,12 @@ def test_encoding_encoders_refuse_what_does_not_fit() -> None:
         encoding_encoders.build("deepset", "random_walk", ENCODINGS["random_walk"])
     chosen = {"laplacian": Component("deepst")}
     with pytest.raises(MolfoundError, match="unknown encoding encoder 'deepst'; did you mean 'deepset'"):
-        InputNetwork(ATOM_SIZES, BOND_SIZES, ENCODINGS, chosen, width=8)
+        InputNetwork(encoder_inputs(8, chosen))
     assert ENCODINGS["laplacian"]["magnitudes"].width == PAIRS
 
 
 def test_widths_are_those_told(batch: GraphBatch) -> None:
-    network = input_network(width=10)
+    network = InputNetwork(encoder_inputs(10))
     assert network(batch).shape == (batch.num_nodes, network.node_width) == (batch.num_nodes, 10)
     edges = BondFeatures(network.bond_sizes, network.edge_width)(batch)
     assert edges.expand().shape == (batch.num_edges, network.edge_width) == (batch.num_edges, 5)

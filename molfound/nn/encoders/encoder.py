@@ -1,9 +1,11 @@
 """What an encoder is, and the registry of encoders."""
 
+from typing import ClassVar
+
 from torch import nn
 
 from molfound.data.batch import GraphBatch
-from molfound.nn.inputs import InputNetwork
+from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.representations import Representations, Widths
 from molfound.registry import Registry
 
@@ -11,18 +13,21 @@ from molfound.registry import Registry
 class Encoder(nn.Module):
     """What turns a batch into representations.
 
-    A subclass takes `inputs`, which gives it the features of the nodes, declares its options
-    keyword-only, sets `self.widths` and implements `forward(batch) -> Representations`.
+    A subclass takes `inputs` as its first argument, declares its options keyword-only, sets `self.inputs` and
+    `self.widths` and implements `forward(batch) -> Representations`.
 
-    Args:
-        inputs: the input network.
+    Attributes:
+        inputs: the part that reads the batch: an `InputNetwork`, or one of the encoder's own.
+        widths: of the representations, by level.
+        reads_coordinates: whether coordinates change what the encoder yields.
     """
 
+    inputs: nn.Module
     widths: Widths
+    reads_coordinates: ClassVar[bool] = False
 
-    def __init__(self, inputs: InputNetwork) -> None:
+    def __init__(self, inputs: EncoderInputs) -> None:
         super().__init__()
-        self.inputs = inputs
 
     def forward(self, batch: GraphBatch) -> Representations:
         """Return the representations of a batch; `widths` tells the width at each level."""

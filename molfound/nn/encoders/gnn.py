@@ -11,6 +11,7 @@ from molfound.data.batch import GraphBatch
 from molfound.nn.aggregation import Adjacency
 from molfound.nn.blocks import Activation, Norm, hidden_parts
 from molfound.nn.edge_table import EdgeGroups, EdgeTable
+from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.encoders.encoder import Encoder, encoders
 from molfound.nn.inputs import BondFeatures, InputNetwork
 from molfound.nn.layers import layers
@@ -25,7 +26,7 @@ class GNN(Encoder):
     encoder's width.
 
     Args:
-        inputs: the input network.
+        inputs: what it reads, through an `InputNetwork`.
         layer: the layer, by name or as a mapping with its options: ``{"name": "gin", "hidden": 192}``.
         depth: number of layers.
         width: width of the node representations.
@@ -40,7 +41,7 @@ class GNN(Encoder):
 
     def __init__(
         self,
-        inputs: InputNetwork,
+        inputs: EncoderInputs,
         *,
         layer: str | dict[str, Any] = "gine",
         depth: Count = 4,
@@ -51,10 +52,11 @@ class GNN(Encoder):
         residual: bool = True,
     ) -> None:
         super().__init__(inputs)
+        self.inputs = network = InputNetwork(inputs)
         chosen = Component.of(layer)
-        edge_width = inputs.edge_width if layers[chosen.name].uses_edges else 0
-        self.bonds = BondFeatures(inputs.bond_sizes, edge_width) if edge_width else None
-        widths = [inputs.node_width] + [width] * depth
+        edge_width = network.edge_width if layers[chosen.name].uses_edges else 0
+        self.bonds = BondFeatures(network.bond_sizes, edge_width) if edge_width else None
+        widths = [network.node_width] + [width] * depth
         self.blocks = nn.ModuleList(
             Block(
                 layers.build(chosen.name, before, width, edge_width, **chosen.options),

@@ -7,7 +7,6 @@ from molfound.nn.two_track.inputs import TOKENS, MoleculeTensors
 
 _DEGREES = 128
 _FEATURE_ROWS = 512
-_ROWS_PER_FEATURE = 16
 
 
 class AtomTrack(nn.Module):
@@ -29,8 +28,7 @@ class AtomTrack(nn.Module):
 
     def forward(self, molecules: MoleculeTensors) -> Tensor:
         """Return the atoms with the virtual atom before them, ``[B, 1 + L, D]``."""
-        batch, length, count = molecules.features.shape
-        first_rows = torch.arange(count, device=molecules.features.device) * _ROWS_PER_FEATURE
-        features = self.features((molecules.features + first_rows).flatten(0, 1)).view(batch, length, -1)
+        batch, length = molecules.tokens.shape
+        features = self.features(molecules.features.flatten(0, 1).long()).view(batch, length, -1)
         atoms = self.tokens(molecules.tokens.long()) + self.degrees(molecules.degrees.long()) + features
         return torch.cat((self.virtual.weight.expand(batch, 1, -1), atoms), dim=1)

@@ -20,12 +20,12 @@ class MoleculeTensors:
     Attributes:
         tokens: ``[B, L]``, atomic numbers; `PAD_TOKEN` in the padding, `MASK_TOKEN` where the element is hidden.
         degrees: ``[B, L]``, numbers of neighbours, below 128.
-        features: ``[B, L, 8]``, codes below 16 of chirality, total degree, formal charge, hydrogens, radical
-            electrons, hybridisation, aromatic and in ring, in this order.
+        features: ``[B, L, 8]``, rows of one table, below 512, for chirality, total degree, formal charge, hydrogens,
+            radical electrons, hybridisation, aromatic and in ring, in this order.
         shortest_paths: ``[B, L, L]``, bonds on the shortest path, below `UNREACHABLE`; or `UNREACHABLE` or `DROPPED`.
         bond_features: ``[B, L, L, 3]``, rows of one table, below 64, for bond type, stereo and conjugated, or for
             their absence where there is no bond.
-        coordinates: float ``[B, L, 3]`` in Å, or None.
+        coordinates: float ``[B, L, 3]`` in Å, NaN at the atoms of molecules that have none; None: no molecule has any.
         mask: bool ``[B, L]``, true where there is an atom.
     """
 

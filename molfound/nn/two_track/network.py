@@ -1,6 +1,6 @@
 """The two-track transformer from its inputs to its representations."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -136,7 +136,6 @@ class TwoTrackNetwork(nn.Module):
 
     def forward(self, molecules: MoleculeTensors) -> Tracks:
         """Return the representations of the molecules, their atoms and their pairs."""
-        molecules = _without_padding_values(molecules)
         atoms, pairs = self.norm(self.atoms(molecules)), self.pair_norm(self.pairs(molecules))
         extent = Extent.of(F.pad(molecules.mask, (1, 0), value=True), self.norm_length, widened(atoms).dtype)
         for block in self.blocks:
@@ -145,10 +144,3 @@ class TwoTrackNetwork(nn.Module):
             else:
                 atoms, pairs = block(atoms, pairs, extent)
         return Tracks(atoms[:, 0], atoms[:, 1:], pairs[:, 1:, 1:])
-
-
-def _without_padding_values(molecules: MoleculeTensors) -> MoleculeTensors:
-    """Return the molecules with coordinates of 0 in the padding, where they may be NaN."""
-    if molecules.coordinates is None:
-        return molecules
-    return replace(molecules, coordinates=molecules.coordinates.masked_fill(~molecules.mask[..., None], 0.0))

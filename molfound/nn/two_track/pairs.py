@@ -25,8 +25,8 @@ PairType = Literal["chirality", "element"]
 class PairTrack(nn.Module):
     """Each pair from its shortest path, its bond and its distance (arXiv 2406.14969).
 
-    It is the embedding of the shortest path, plus the mean of the embeddings of the bond features, plus, where there
-    are coordinates, a perceptron of a Gaussian kernel of the distance. All pairs with the virtual atom are one learned
+    It is the embedding of the shortest path, plus the mean of the embeddings of the bond features, plus, in molecules
+    with coordinates, a perceptron of a Gaussian kernel of the distance. All pairs with the virtual atom are one learned
     vector.
 
     Args:
@@ -53,12 +53,21 @@ class PairTrack(nn.Module):
         pairs = self.paths(molecules.shortest_paths.long()) + bonds
         if molecules.coordinates is not None:
             types = molecules.features[:, :, 0] if self.pair_type == "chirality" else molecules.tokens
-            kernel = self.kernel(distances(molecules.coordinates), types.long())
+            places, known = _known_places(molecules.coordinates, molecules.mask)
+            kernel = self.kernel(distances(places), types.long())
             hidden = self.kernel_hidden(kernel.to(self.kernel_hidden.weight.dtype))
-            pairs = pairs + self.kernel_out(F.gelu(hidden))
+            seen = self.kernel_out(F.gelu(hidden))
+            pairs = pairs + seen.masked_fill(~known[:, None, None, None], 0)
         virtual = self.virtual.weight[0]
         rows = torch.cat((virtual.expand(batch, 1, length, -1), pairs), dim=1)
         return torch.cat((virtual.expand(batch, length + 1, 1, -1), rows), dim=2)
+
+
+def _known_places(coordinates: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the coordinates with 0 for those that are not there, and bool ``[B]``, which molecules have theirs."""
+    absent = ~mask[..., None]
+    known = (coordinates.isfinite() | absent).all((1, 2))
+    return coordinates.masked_fill(absent | ~known[:, None, None], 0.0), known
 
 
 class GaussianKernel(nn.Module):

@@ -28,12 +28,12 @@ def test_an_atom_is_the_sum_of_its_embeddings() -> None:
         for i in range(3):
             expected = track.tokens.weight[molecules.tokens[b, i]] + track.degrees.weight[molecules.degrees[b, i]]
             for k in range(8):
-                expected = expected + track.features.weight[16 * k + molecules.features[b, i, k]]
+                expected = expected + track.features.weight[molecules.features[b, i, k]]
             torch.testing.assert_close(atoms[b, 1 + i], expected, **EXACT)
 
 
 def test_a_pair_is_the_sum_of_its_path_its_mean_bond_feature_and_its_distance(pairs: PairTrack) -> None:
-    molecules = random_molecules([3, 2])
+    molecules = random_molecules([3, 3])
     assert molecules.coordinates is not None
     result = pairs(molecules)
     for b in range(2):

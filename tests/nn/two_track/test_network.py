@@ -244,3 +244,15 @@ def test_stable_reaches_every_parameter_after_one_step(molecules: MoleculeTensor
         (token_head(tracks.atoms).square().sum() + places[..., 0].sum()).backward()
         optimizer.step()
     assert all(parameter.grad is not None for parameter in parameters)
+
+
+def test_a_molecule_without_coordinates_is_the_same_beside_others_that_have_some() -> None:
+    network, molecules = random_network(), random_molecules([4, 3])
+    assert molecules.coordinates is not None
+    coordinates = molecules.coordinates.clone()
+    coordinates[1] = torch.nan
+    mixed = network(replace(molecules, coordinates=coordinates))
+    without, whole = network(replace(molecules, coordinates=None)), network(molecules)
+    for part in ("molecules", "atoms", "pairs"):
+        torch.testing.assert_close(getattr(mixed, part)[0], getattr(whole, part)[0])
+        torch.testing.assert_close(getattr(mixed, part)[1], getattr(without, part)[1])
