@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
         "evaluate": ("molfound.cli.evaluate", "Evaluate a run on a part of its data."),
         "predict": ("molfound.cli.predict", "Predict with a run for SMILES or a file of molecules."),
         "config": ("molfound.cli.config", "Show an experiment's configuration, its schema, its model's parameters."),
-        "data": ("molfound.cli.data", "List and describe the datasets."),
+        "data": ("molfound.cli.data", "List and describe the datasets, show what sampling by scaffold does."),
         "doctor": ("molfound.cli.doctor", "Show versions, devices and what is missing, and test the installation."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -1,6 +1,7 @@
-"""`molfound data list` and `describe`."""
+"""`molfound data list`, `describe` and `sampling`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,12 @@ import click
 
 if TYPE_CHECKING:
     from molfound.data.manifest import DataFile, Manifest
+    from molfound.data.sampling_report import SamplingReport
 
 
 @click.group("data")
 def command() -> None:
-    """List the datasets that molfound knows, and describe one."""
+    """List the datasets that molfound knows, describe one, and show what sampling by scaffold does."""
 
 
 @command.command("list")
@@ -53,6 +55,62 @@ def describe(name: str, root: Path | None, as_json: bool) -> None:
         click.echo(manifest.model_dump_json(indent=2))
         return
     click.echo("\n".join(_lines(manifest, root or Path(data_folder()))))
+
+
+@command.command("sampling")
+@click.argument("config")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs to draw; default: training.epochs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def sampling(config: str, overrides: tuple[str, ...], epochs: int | None, as_json: bool) -> None:
+    """Show which molecules a training of CONFIG draws from its datasets that have `scaffolds`.
+
+    The datasets are prepared as for the training, where they are not yet. Effective epochs: samples per molecule met.
+    """
+    from molfound.config import load_config
+    from molfound.data.datamodule import training_pool
+    from molfound.data.sampling_report import sampling_report
+    from molfound.data.scaffold_sampling import ScaffoldPool
+    from molfound.errors import MolfoundError
+    from molfound.plugins import load_plugins
+    from molfound.training.mixture import load_task_mixture
+
+    experiment = load_config(config, overrides)
+    datasets = experiment.data.datasets
+    if all(dataset.scaffolds is None for dataset in datasets.values()):
+        raise MolfoundError(
+            f"{config} draws no dataset by scaffold; to try it: "
+            f"data.datasets.{next(iter(datasets))}.scaffolds.temperature=0.005"
+        )
+    load_plugins(Path(path) for path in experiment.plugins)
+    graphs = load_task_mixture(experiment, lambda line: click.echo(line, err=True)).graphs
+    pools = {name: training_pool(graphs, name, dataset) for name, dataset in datasets.items()}
+    reports = {
+        name: sampling_report(pool, experiment.seed, name, epochs or experiment.training.epochs)
+        for name, pool in pools.items()
+        if isinstance(pool, ScaffoldPool)
+    }
+    if as_json:
+        click.echo(json.dumps({name: asdict(report) for name, report in reports.items()}, indent=2))
+        return
+    for name, report in reports.items():
+        click.echo("\n".join(_sampling_lines(name, report)))
+
+
+def _sampling_lines(name: str, report: "SamplingReport") -> list[str]:
+    """Return what sampling does to a dataset, line by line."""
+    largest = f"{report.largest_molecules:.2%} of the molecules, {report.largest_samples:.2%} of the samples"
+    lines = [
+        f"{name}: {report.samples:,} samples (epochs: {report.epochs:,}, effective: {report.effective_epochs:.2f})",
+        f"molecules met: {report.molecules_met:,} of {report.molecules:,}",
+        f"scaffolds met: {report.scaffolds_met:,} of {report.scaffolds:,}",
+        f"largest scaffold: {largest}",
+        f"{'molecules per scaffold':>22}  {'scaffolds':>11}  {'of molecules':>12}  {'of samples':>10}",
+    ]
+    for part in report.bins:
+        size = f"{part.first:,}" if part.first == part.last else f"{part.first:,} to {part.last:,}"
+        lines.append(f"{size:>22}  {part.scaffolds:>11,}  {part.molecules:>12.2%}  {part.samples:>10.2%}")
+    return lines
 
 
 def _lines(manifest: "Manifest", root: Path) -> list[str]:

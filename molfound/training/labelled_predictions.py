@@ -42,11 +42,12 @@ class LabelledPredictions:
                 self._tables[name].append(_present(finished, batch, task, smiles))
 
     def write(self, folder: Path, part: str) -> None:
-        """Write ``<part>.<task>.parquet`` for each task that has a label."""
+        """Write ``<part>.<task>.parquet``, ascending by row, for each task that has a label."""
         for name, tables in self._tables.items():
             if tables:
                 sink = pa.BufferOutputStream()
-                pq.write_table(pa.concat_tables(tables), sink, compression="zstd")
+                # A stable sort: the labels of a row keep their order.
+                pq.write_table(pa.concat_tables(tables).sort_by("row"), sink, compression="zstd")
                 write_atomically(folder / f"{part}.{name}.parquet", memoryview(sink.getvalue()))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, cut, permutation
+from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, bucketed, cut, permutation
 from molfound.errors import MolfoundError
 
 COUNTS = np.full(1000, 5)
@@ -85,3 +85,78 @@ def test_a_molecule_larger_than_a_batch_is_named() -> None:
 def test_an_empty_training_part_is_named() -> None:
     with pytest.raises(MolfoundError, match="dataset 'a' has no molecule"):
         MixtureSampler({"a": Pool(np.arange(0))}, BatchLimits(4), COUNTS, COUNTS, 0)
+
+
+def test_a_molecule_with_too_many_pairs_is_named() -> None:
+    with pytest.raises(MolfoundError, match=r"dataset 'a' has a molecule of 25 pairs.*data\.batch\.pairs=24"):
+        sampler(limits=BatchLimits(8, pairs=24), a=1.0)
+    assert sampler(limits=BatchLimits(8, pairs=25), a=1.0).batches(0)
+
+
+def by_size(seed: int, limits: BatchLimits) -> tuple[MixtureSampler, np.ndarray]:
+    """Return a sampler of 500 molecules of 1 to 40 atoms, and their sizes."""
+    counts = np.random.default_rng(seed).integers(1, 41, 500)
+    pools = {"a": Pool(np.arange(300), 1.5), "b": Pool(np.arange(300, 500))}
+    return MixtureSampler(pools, limits, counts, 2 * counts, seed), counts
+
+
+def padded_area(batches: list[np.ndarray], counts: np.ndarray) -> int:
+    return sum(len(batch) * int(counts[batch].max()) ** 2 for batch in batches)
+
+
+@given(st.integers(0, 100), st.integers(1, 30), st.integers(1600, 20000), st.integers(1, 50), st.integers(0, 3))
+def test_bucketed_batches_hold_every_sample_once_within_the_limits(
+    seed: int, graphs: int, pairs: int, bucket: int, epoch: int
+) -> None:
+    mixture, counts = by_size(seed, BatchLimits(graphs, nodes=200, pairs=pairs, bucket=bucket))
+    batches = mixture.batches(epoch)
+    assert np.array_equal(np.sort(np.concatenate(batches)), np.sort(mixture.order(epoch)))
+    for batch in batches:
+        assert 1 <= len(batch) <= graphs
+        assert counts[batch].sum() <= 200
+        assert (counts[batch] ** 2).sum() <= pairs
+
+
+@pytest.mark.parametrize("limits", [{"graphs": 16}, {"graphs": 500, "pairs": 8000}])
+def test_buckets_save_most_of_the_padding(limits: dict[str, int]) -> None:
+    plain, counts = by_size(0, BatchLimits(**limits))
+    real = int((counts[plain.order(0)] ** 2).sum())
+    without = padded_area(plain.batches(0), counts) / real
+    padding = {
+        bucket: padded_area(by_size(0, BatchLimits(**limits, bucket=bucket))[0].batches(0), counts) / real
+        for bucket in (1, 10, 1000)
+    }
+    # A window of one batch changes its batch's order only; one of the whole epoch leaves hardly any padding.
+    assert padding[1] == without
+    assert without > 1.8
+    assert padding[10] < 1.35
+    assert padding[1000] < 1.1
+
+
+def test_samples_stay_within_their_window() -> None:
+    limits = BatchLimits(10, bucket=4)
+    mixture, counts = by_size(3, limits)
+    order = mixture.order(0)
+    batches = bucketed(cut(order, limits, counts, counts), 4, limits, counts, counts)
+    ordered = np.concatenate(batches)
+    for first in range(0, len(order), 40):
+        window = slice(first, first + 40)
+        assert np.array_equal(np.sort(ordered[window]), np.sort(order[window]))
+        assert (np.diff(counts[ordered[window]]) >= 0).all()
+
+
+def test_bucketed_batches_come_in_random_order_of_size() -> None:
+    mixture, counts = by_size(0, BatchLimits(10, bucket=1000))
+    sizes = np.array([counts[batch].mean() for batch in mixture.batches(0)])
+    # Sorted, neighbouring batches would correlate perfectly; shuffled, 65 of them correlate by 0.12 or so.
+    assert abs(np.corrcoef(sizes[:-1], sizes[1:])[0, 1]) < 0.4
+
+
+def test_bucketed_batches_depend_on_seed_and_epoch_only() -> None:
+    limits = BatchLimits(16, bucket=5)
+    (first, _), (second, _) = by_size(1, limits), by_size(1, limits)
+    forward = [first.batches(epoch) for epoch in range(3)]
+    for epoch in reversed(range(3)):
+        again = second.batches(epoch)
+        assert [batch.tolist() for batch in again] == [batch.tolist() for batch in forward[epoch]]
+    assert [b.tolist() for b in forward[0]] != [b.tolist() for b in forward[1]]
