@@ -1,5 +1,7 @@
 """Sampling by scaffold: a scaffold with probability softmax(P / τ), then a molecule of that scaffold."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,8 +65,8 @@ class ScaffoldPool:
         self._bounds = np.cumsum(self.probabilities)
         self._bounds /= self._bounds[-1]
         self._first = np.cumsum(self.counts) - self.counts
-        self._counted: tuple[int, str, int] | None = None
-        self._drawn_before = np.zeros_like(self.counts)
+        self._members = np.argsort(self.group, kind="stable")
+        self._rounds: _Rounds | None = None
 
     def __repr__(self) -> str:
         return f"ScaffoldPool({len(self.positions):,} molecules, {len(self.counts):,} scaffolds, {self.rule})"
@@ -81,13 +83,14 @@ class ScaffoldPool:
         go on from there.
         """
         drawn = self._scaffolds(seed, name, epoch)
+        members = self._members
         if self.rule.replacement:
-            members = np.argsort(self.group, kind="stable")
             # A number below 1 times a count, rounded down, is below the count: the product cannot round up to it.
             place = (_uniform(seed, name, "molecule", epoch, size=len(drawn)) * self.counts[drawn]).astype(np.int64)
         else:
-            members = np.lexsort((random_words(seed, name, "member", size=len(self.group)), self.group))
-            place = (self._before(seed, name, epoch)[drawn] + _turns(drawn)) % self.counts[drawn]
+            rounds = self._rounds_before(seed, name, epoch)
+            members = rounds.members
+            place = (rounds.drawn[drawn] + _turns(drawn)) % self.counts[drawn]
         taken: NDArray[np.int64] = members[self._first[drawn] + place]
         return taken
 
@@ -96,15 +99,35 @@ class ScaffoldPool:
         points = _uniform(seed, name, "scaffold", epoch, size=self.per_epoch)
         return np.searchsorted(self._bounds, points, side="right")
 
-    def _before(self, seed: int, name: str, epoch: int) -> NDArray[np.int64]:
-        """Return how often each scaffold was drawn in all epochs before this one."""
-        if self._counted is None or self._counted[:2] != (seed, name) or self._counted[2] > epoch:
-            self._counted, self._drawn_before = (seed, name, 0), np.zeros_like(self.counts)
-        for earlier in range(self._counted[2], epoch):
-            drawn = self._scaffolds(seed, name, earlier)
-            self._drawn_before = self._drawn_before + np.bincount(drawn, minlength=len(self.counts))
-        self._counted = (seed, name, epoch)
-        return self._drawn_before
+    def _rounds_before(self, seed: int, name: str, epoch: int) -> "_Rounds":
+        """Return where each scaffold stands before an epoch: counted on from the latest call, if that helps."""
+        rounds = self._rounds
+        if rounds is None or (rounds.seed, rounds.name) != (seed, name) or rounds.epoch > epoch:
+            words = random_words(seed, name, "member", size=len(self.group))
+            members = np.lexsort((words, self.group))
+            rounds = _Rounds(seed, name, 0, members, np.zeros_like(self.counts))
+        drawn = rounds.drawn.copy()
+        for earlier in range(rounds.epoch, epoch):
+            drawn += np.bincount(self._scaffolds(seed, name, earlier), minlength=len(drawn))
+        self._rounds = replace(rounds, epoch=epoch, drawn=drawn)
+        return self._rounds
+
+
+@dataclass(frozen=True)
+class _Rounds:
+    """How far the scaffolds have gone round their molecules before an epoch.
+
+    Attributes:
+        seed, name, epoch: what it depends on.
+        members: int64 ``[n]``, the molecules, scaffold by scaffold, each scaffold's in random order.
+        drawn: int64 ``[K]``, how often each scaffold was drawn before.
+    """
+
+    seed: int
+    name: str
+    epoch: int
+    members: NDArray[np.int64]
+    drawn: NDArray[np.int64]
 
 
 def _uniform(seed: int, *counters: int | str, size: int) -> NDArray[np.float64]:
