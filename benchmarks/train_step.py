@@ -139,7 +139,7 @@ class Molfound(Timed):
         batch = next(self.batches)
         self.lap("batch")
         losses = task_losses(self.model, self.losses, self.model(batch), batch)
-        loss = total_loss(losses, self.model.tasks)
+        loss = total_loss(losses, self.model.loss_weights)
         self.lap("forward")
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -218,7 +218,7 @@ def check_equal(model: MolecularModel, plain: PlainGINE, collection: GraphCollec
         predictions, expected = model(batch), plain(theirs)
         for task, values in predictions.items():
             torch.testing.assert_close(values, expected[task][slice(*batch.datasets[task])], atol=1e-4, rtol=1e-4)
-        loss = total_loss(task_losses(model, bound_losses(model.tasks), predictions, batch), model.tasks)
+        loss = total_loss(task_losses(model, bound_losses(model.tasks), predictions, batch), model.loss_weights)
         torch.testing.assert_close(loss, masked_losses(expected, theirs), atol=1e-4, rtol=1e-4)
 
 

@@ -83,8 +83,8 @@ class Manifest(Section):
     """Column of the sample weights."""
     coordinates: GivenCoordinates | None = None
     """Where it has coordinates; null: nowhere."""
-    tasks: Annotated[dict[Key, TaskSpec], Field(min_length=1)]
-    """The tasks by name."""
+    tasks: dict[Key, TaskSpec] = Field(default_factory=dict)
+    """The tasks by name; without any, the molecules serve objectives alone."""
     splits: Annotated[dict[Key, SplitSpec], Field(min_length=1)]
     """The splits by name; the first is the default."""
 

@@ -15,8 +15,10 @@ from molfound.nn.encoders import Encoder, encoders
 from molfound.nn.pair_readouts import EdgeReadout, PairReadout, node_pairs
 from molfound.nn.readouts import readouts
 from molfound.nn.representations import Representations
+from molfound.tasks.corruption import CorruptedBatch
 from molfound.tasks.heads import heads
 from molfound.tasks.normalization import Normalizer
+from molfound.tasks.objectives import Objective, Sums, objectives
 
 Span = tuple[int, int]
 
@@ -29,6 +31,7 @@ class MolecularModel(nn.Module):
 
     Attributes:
         tasks: by name.
+        objectives: by name.
         normalizers: by task; they change nothing until their training statistics are set or loaded.
 
     Raises:
@@ -42,13 +45,21 @@ class MolecularModel(nn.Module):
         for name in self.tasks:
             if hasattr(nn.ModuleDict, name) or hasattr(nn.ModuleDict(), name):
                 raise MolfoundError(f"a task cannot be called '{name}': torch uses the name itself; choose another")
-        self.encoder = _encoder(specification)
+        inputs = _inputs(specification)
+        encoder = specification.model.encoder
+        self.encoder: Encoder = encoders.build(encoder.name, inputs, **encoder.options)
         self.readouts = nn.ModuleDict(_readouts(specification, self.encoder))
         widths = self.encoder.widths.by_level() | {level: readout.width for level, readout in self.readouts.items()}
         self.heads = nn.ModuleDict(
             {
                 name: heads.build(task.head.name, widths[task.level], task, **task.head.options)
                 for name, task in self.tasks.items()
+            }
+        )
+        self.objectives = Objectives(
+            {
+                name: objectives.build(name, inputs, self.encoder.widths, **options)
+                for name, options in specification.objectives.items()
             }
         )
         self.normalizers = Normalizers(
@@ -62,8 +73,21 @@ class MolecularModel(nn.Module):
             By task ``[R, L]`` or ``[R, L, classes]``, rows as in ``batch.labels``: normalised units for a regression,
             logits for classes.
         """
-        datasets = {name: task.dataset for name, task in self.tasks.items() if task.dataset in batch.datasets}
-        return self._predictions(batch, datasets)
+        return self._predictions(batch, self._own_datasets(batch))
+
+    def restore(self, corrupted: CorruptedBatch) -> tuple[dict[str, Tensor], dict[str, Sums]]:
+        """Return the predictions of `forward`, made from what is left of a batch, and each objective's sums."""
+        made = self._encoded(corrupted.batch)
+        predictions = self._read(made, corrupted.batch, self._own_datasets(corrupted.batch))
+        return predictions, {name: objective(made, corrupted) for name, objective in self.objectives.items()}
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """The weight of each loss: of a task by its name, of an objective as ``denoising/coordinates``."""
+        weights = {name: task.weight for name, task in self.tasks.items()}
+        for name in self.objectives:
+            weights |= {f"{name}/{loss}": weight for loss, weight in self.objectives[name].weights.items()}
+        return weights
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Return the predictions of every task for every graph of the batch, whatever their datasets.
@@ -102,7 +126,12 @@ class MolecularModel(nn.Module):
 
     def _predictions(self, batch: GraphBatch, datasets: Mapping[str, str | None]) -> dict[str, Tensor]:
         """Return what the heads of some tasks give, each on the graphs of one dataset, or of all of them (None)."""
-        made = self._encoded(batch)
+        return self._read(self._encoded(batch), batch, datasets) if datasets else {}
+
+    def _own_datasets(self, batch: GraphBatch) -> dict[str, str | None]:
+        return {name: task.dataset for name, task in self.tasks.items() if task.dataset in batch.datasets}
+
+    def _read(self, made: Representations, batch: GraphBatch, datasets: Mapping[str, str | None]) -> dict[str, Tensor]:
         # Not by span: its numbers, used as keys, would have torch.compile compile anew for every batch.
         rows: dict[tuple[Level, str | None], Tensor] = {}
         predictions = {}
@@ -136,6 +165,16 @@ class MolecularModel(nn.Module):
         return read
 
 
+class Objectives(nn.ModuleDict):
+    """Objectives by name."""
+
+    def __getitem__(self, key: str) -> Objective:
+        """Return an objective."""
+        objective = super().__getitem__(key)
+        assert isinstance(objective, Objective)
+        return objective
+
+
 class Normalizers(nn.ModuleDict):
     """Normalisers by task."""
 
@@ -149,7 +188,8 @@ class Normalizers(nn.ModuleDict):
 def count_parameters(specification: ModelSpecification) -> dict[str, int]:
     """Return the number of parameters of each part of a model, and the total, without allocating them.
 
-    The keys are ``inputs``, ``encoder``, ``readouts``, ``heads/<task>`` for each task, and ``total``.
+    The keys are ``inputs``, ``encoder``, ``readouts``, ``heads/<task>`` for each task, ``objectives/<name>`` for each
+    objective, and ``total``.
 
     Raises:
         MolfoundError: an unknown component or option, or components that do not fit together.
@@ -162,13 +202,14 @@ def count_parameters(specification: ModelSpecification) -> dict[str, int]:
         "encoder": _count(model.encoder) - inputs,
         "readouts": _count(model.readouts),
         **{f"heads/{name}": _count(head) for name, head in model.heads.items()},
+        **{f"objectives/{name}": _count(objective) for name, objective in model.objectives.items()},
         "total": _count(model),
     }
 
 
-def _encoder(specification: ModelSpecification) -> Encoder:
+def _inputs(specification: ModelSpecification) -> EncoderInputs:
     config = specification.model
-    inputs = EncoderInputs(
+    return EncoderInputs(
         specification.atoms,
         specification.bonds,
         {name: encoding.parts for name, encoding in specification.encoded.items()},
@@ -176,8 +217,6 @@ def _encoder(specification: ModelSpecification) -> Encoder:
         width=config.inputs.width,
         dropout=config.inputs.dropout,
     )
-    encoder: Encoder = encoders.build(config.encoder.name, inputs, **config.encoder.options)
-    return encoder
 
 
 def _readouts(specification: ModelSpecification, encoder: Encoder) -> dict[str, nn.Module]:

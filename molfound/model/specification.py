@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 import molfound
 from molfound.chem.features import Feature, atom_features, bond_features
@@ -53,6 +53,8 @@ class ModelSpecification(BaseModel):
     """Inputs, encoder and read-out."""
     tasks: dict[str, Task]
     """The tasks by name, in the order of their heads."""
+    objectives: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """The objectives by name, with their options."""
     plugins: tuple[PluginRecord, ...] = ()
     """Files with components of the user's own that the model needs."""
 
@@ -116,6 +118,7 @@ def specify(
         encoded={name: _encoding(name, options) for name, options in experiment.encodings.items()},
         model=experiment.model,
         tasks=dict(tasks),
+        objectives=dict(experiment.objectives),
         plugins=tuple(plugins),
     )
 

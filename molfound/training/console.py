@@ -79,6 +79,8 @@ class EpochReporter:
             for task, task_scores in scores.tasks.items():
                 name, value = next(iter(task_scores.mean.items()))
                 parts.append(f"{task} {name} {value:.4f}")
+            for objective, told in scores.objectives.items():
+                parts += [f"{objective} {name} {value:.4f}" for name, value in told.items()]
         seconds = time.perf_counter() - self._started
         left = (self.epochs - epoch) * seconds
         parts.append(f"{seconds:.1f} s ({rate:,.0f} molecules/s in training), {_duration(left)} left")

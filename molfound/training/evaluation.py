@@ -9,31 +9,38 @@ from torch import Tensor
 
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
+from molfound.tasks.corruption import CorruptedBatch
 from molfound.tasks.losses import bound_loss
+from molfound.tasks.objectives import Sums
 from molfound.tasks.packed import PackedPredictions
 from molfound.tasks.task import Task
 from molfound.tasks.task_metrics import TaskMetrics, TaskScores, task_scores
-from molfound.training.objective import weighted_sum
+from molfound.training.corrupting import Corruptor
+from molfound.training.objective import loss_figure, objective_losses, weighted_sum
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What an evaluation says of each task that has a label in the part.
+    """What an evaluation says of each task that has a label in the part, and of the objectives.
 
     Attributes:
-        losses: the task's loss over all labels of the part (sample weights are not applied).
+        losses: the task's loss over all labels of the part (sample weights are not applied); those of the objectives.
         tasks: the task's metrics, per label.
+        objectives: what each objective tells beside its losses.
     """
 
     losses: dict[str, float]
     tasks: dict[str, TaskScores]
+    objectives: dict[str, dict[str, float]]
 
-    def figures(self, tasks: Mapping[str, Task]) -> dict[str, float]:
+    def figures(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Return every figure by the name that `training.monitor` uses: ``loss``, ``tox21/auroc``, ``tox21/loss``."""
-        figures = {"loss": weighted_sum(self.losses, tasks)} if self.losses else {}
-        for name, loss in self.losses.items():
-            figures[f"{name}/loss"] = loss
-            figures |= {f"{name}/{metric}": value for metric, value in self.tasks[name].mean.items()}
+        figures = {"loss": weighted_sum(self.losses, weights)} if self.losses else {}
+        figures |= {loss_figure(name): loss for name, loss in self.losses.items()}
+        for name, scores in self.tasks.items():
+            figures |= {f"{name}/{metric}": value for metric, value in scores.mean.items()}
+        for name, values in self.objectives.items():
+            figures |= {f"{name}/{figure}": value for figure, value in values.items()}
         return figures
 
     def to_dict(self, tasks: Mapping[str, Task]) -> dict[str, Any]:
@@ -49,7 +56,9 @@ class Evaluation:
     """
 
     def __init__(self, model: MolecularModel) -> None:
+        self.model = model
         self.tasks = model.tasks
+        self.sums: dict[str, Sums] = {}
         self.normalizers = model.normalizers
         self.metrics = {
             name: TaskMetrics(task, model.normalizers[name] if task.normalize != "none" else None)
@@ -63,6 +72,13 @@ class Evaluation:
                 target = self.normalizers[name].normalize(batch.labels[name])
                 self.metrics[name].update(prediction.float().cpu(), target.cpu())
 
+    def update_objectives(self, sums: Mapping[str, Sums]) -> None:
+        """Add what the objectives say of a batch."""
+        for name, totals in sums.items():
+            before = self.sums.get(name)
+            added = {key: value.detach().double().cpu() for key, value in totals.items()}
+            self.sums[name] = added if before is None else {key: before[key] + value for key, value in added.items()}
+
     def compute(self) -> Scores:
         """Return the scores; a task without any label in what was added is left out."""
         losses, scores = {}, {}
@@ -71,15 +87,32 @@ class Evaluation:
             packed = self.metrics[name].packed()
             if len(packed.target):
                 losses[name], scores[name] = packed_loss(packed, task), task_scores(task, packed)
-        return Scores(losses, scores)
+        losses |= {name: float(loss) for name, loss in objective_losses(self.model, self.sums).items()}
+        told = {name: self.model.objectives[name].figures(sums) for name, sums in self.sums.items()}
+        return Scores(losses, scores, told)
 
 
-def evaluate(model: MolecularModel, batches: Iterable[GraphBatch]) -> Scores:
-    """Return the scores of a model, in evaluation mode, over batches with labels."""
+def evaluate(model: MolecularModel, batches: Iterable[GraphBatch], corruptor: Corruptor | None = None) -> Scores:
+    """Return the scores of a model, in evaluation mode, over batches with labels.
+
+    Args:
+        model: to be evaluated.
+        batches: of a part.
+        corruptor: for the objectives; None: they are not evaluated.
+    """
     evaluation = Evaluation(model)
-    for predictions, batch in predicted(model, batches):
+    for number, (predictions, batch) in enumerate(predicted(model, batches)):
         evaluation.update(predictions, batch)
+        if corruptor is not None:
+            evaluation.update_objectives(restored(model, corruptor(batch, "evaluation", number)))
     return evaluation.compute()
+
+
+@torch.no_grad()
+def restored(model: MolecularModel, corrupted: CorruptedBatch) -> dict[str, Sums]:
+    """Return the sums of a model's objectives over a batch."""
+    _, sums = model.restore(corrupted)
+    return sums
 
 
 def predicted(model: MolecularModel, batches: Iterable[GraphBatch]) -> Iterator[tuple[dict[str, Tensor], GraphBatch]]:

@@ -6,7 +6,8 @@ from molfound.data.sampler import BatchLimits
 from molfound.model import MolecularModel
 from molfound.training.baselines import Forest, forest_scores, mean_scores
 from molfound.training.console import EpochReporter
-from molfound.training.evaluation import Evaluation, predicted
+from molfound.training.corrupting import Corruptor
+from molfound.training.evaluation import Evaluation, predicted, restored
 from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture, label_pairs
 from molfound.training.report import write_report
@@ -14,23 +15,35 @@ from molfound.training.run_folder import RunFolder
 
 
 def finish(
-    experiment: Experiment, mixture: TaskMixture, model: MolecularModel, run: RunFolder, reporter: EpochReporter
+    experiment: Experiment,
+    mixture: TaskMixture,
+    model: MolecularModel,
+    run: RunFolder,
+    reporter: EpochReporter,
+    corruptor: Corruptor | None,
 ) -> None:
-    """Write ``scores.json``, ``predictions/``, ``baselines.json`` if baselines are wanted, and ``report.html``."""
+    """Write ``scores.json``, ``predictions/``, ``report.html``, and, if there are any, objectives and baselines."""
     limits = BatchLimits.of(experiment.data.batch)
-    scores = {}
+    scores, told = {}, {}
     for part in mixture.graphs.part_names:
         if part == "train":
             continue
         batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
         evaluation, kept = Evaluation(model), LabelledPredictions(model, mixture)
-        for predictions, batch in predicted(model, batches):
+        for number, (predictions, batch) in enumerate(predicted(model, batches)):
             evaluation.update(predictions, batch)
+            if corruptor is not None:
+                evaluation.update_objectives(restored(model, corruptor(batch, "evaluation", number)))
             if part == "test":
                 kept.add(predictions, batch)
-        scores[part] = evaluation.compute().to_dict(mixture.tasks)
+        found = evaluation.compute()
+        scores[part] = found.to_dict(mixture.tasks)
+        figures = found.figures(model.loss_weights)
+        told[part] = {name: value for name, value in figures.items() if name.split("/")[0] in model.objectives}
         kept.write(run.predictions, part)
     run.write_json(run.scores, scores)
+    if corruptor is not None:
+        run.write_json(run.objectives, told)
     if experiment.run.baselines and "test" in scores:
         reporter.line(f"fitting the baselines ({', '.join(experiment.run.baselines)}) to the same rows")
         run.write_json(run.baselines, mixture_baselines(experiment, mixture))

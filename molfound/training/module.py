@@ -12,10 +12,18 @@ from molfound.config.schema import TrainingConfig
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel
+from molfound.tasks.corruption import CorruptedBatch
 from molfound.training.average import WeightAverage
 from molfound.training.checkpoint import Progress, restore_random_states
-from molfound.training.evaluation import Evaluation
-from molfound.training.objective import bound_losses, task_losses, total_loss, with_present_labels
+from molfound.training.corrupting import Corruptor
+from molfound.training.evaluation import Evaluation, restored
+from molfound.training.objective import (
+    bound_losses,
+    objective_losses,
+    task_losses,
+    total_loss,
+    with_present_labels,
+)
 from molfound.training.optimization import learning_rate_factor, make_optimizer
 
 
@@ -26,21 +34,28 @@ class TrainingModule(LightningModule):
         model: the model.
         config: how it is trained.
         total_steps: optimiser steps of the whole training, for the learning-rate schedule.
+        corruptor: takes from the batches what the model's objectives restore; None: it has none.
     """
 
-    def __init__(self, model: MolecularModel, config: TrainingConfig, total_steps: int) -> None:
+    def __init__(
+        self, model: MolecularModel, config: TrainingConfig, total_steps: int, corruptor: Corruptor | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.total_steps = total_steps
+        self.corruptor = corruptor
         self.losses = bound_losses(model.tasks)
         self.progress = Progress()
         self.average = WeightAverage(model, config.average) if config.average is not None else None
         self.evaluation: Evaluation | None = None
         self._restored: dict[str, Any] | None = None
         self._uncounted: list[tuple[tuple[str, ...], Tensor]] = []
-        # The compiled function shares the model's parameters; a tuple keeps it out of the module's own.
-        self._network = (torch.compile(model, dynamic=True) if config.compile else model,)
+        # The compiled function shares the model's parameters; a tuple keeps it out of the module's own. What objectives
+        # read depends on chance in its shape: with them the encoder alone is compiled.
+        self._network = (torch.compile(model, dynamic=True) if config.compile and corruptor is None else model,)
+        if config.compile and corruptor is not None:
+            model.encoder.compile(dynamic=True)
 
     def position(self) -> tuple[int, int]:
         """Return the epoch under way and how many of its batches have been taken."""
@@ -69,12 +84,17 @@ class TrainingModule(LightningModule):
             restore_random_states(self._restored["random"], self.device)
             self._restored = None
 
-    def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor | None:
+    def training_step(self, batch: GraphBatch | CorruptedBatch, batch_idx: int) -> Tensor | None:
         """Return the batch's loss, or None if it is not finite and such batches are skipped."""
-        losses = task_losses(self.model, self.losses, self._network[0](batch), batch)
-        loss = total_loss(losses, self.model.tasks)
+        if isinstance(batch, CorruptedBatch):
+            predictions, sums = self.model.restore(batch)
+            losses = task_losses(self.model, self.losses, predictions, batch.original)
+            losses |= objective_losses(self.model, sums)
+        else:
+            losses = task_losses(self.model, self.losses, self._network[0](batch), batch)
+        loss = total_loss(losses, self.model.loss_weights)
         if not torch.isfinite(loss):
-            self._refuse(losses, batch)
+            self._refuse(losses, batch.original if isinstance(batch, CorruptedBatch) else batch)
             return None
         if losses:
             self._uncounted.append((tuple(losses), torch.stack([value.detach() for value in losses.values()])))
@@ -118,6 +138,8 @@ class TrainingModule(LightningModule):
         # In full precision, as the scores of the finished model are.
         with torch.autocast(self.device.type, enabled=False):
             self.evaluation.update(self.model(batch), batch)
+            if self.corruptor is not None:
+                self.evaluation.update_objectives(restored(self.model, self.corruptor(batch, "evaluation", batch_idx)))
 
     def on_validation_end(self) -> None:
         """Go back to the weights in training."""
@@ -126,7 +148,9 @@ class TrainingModule(LightningModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Return a batch on the device, with the labels of those tasks only that have any in it."""
-        present = with_present_labels(batch)
+        present: GraphBatch | CorruptedBatch = with_present_labels(batch)
+        if self.corruptor is not None and self.training:
+            present = self.corruptor(with_present_labels(batch), "training", *self.position())
         if device.type != "cuda":
             return present.to(device)
         # From page-locked memory, so that the copy waits for nothing that the GPU is still at.
@@ -140,11 +164,12 @@ class TrainingModule(LightningModule):
         broken = [name for name, loss in losses.items() if not torch.isfinite(loss)]
         rows = {
             dataset: batch.rows[slice(*batch.datasets[dataset])].tolist()[:5]
-            for dataset in {self.model.tasks[name].dataset for name in broken}
+            for dataset in {self.model.tasks[name].dataset for name in broken if name in self.model.tasks}
+            or batch.datasets
         }
         shown = "; ".join(f"{dataset} rows {', '.join(map(str, some))}, …" for dataset, some in rows.items())
         message = (
-            f"the loss of task {', '.join(broken) or '(sum of all)'} is not finite at epoch {self.progress.epoch}, "
+            f"the loss of {', '.join(broken) or 'all tasks together'} is not finite at epoch {self.progress.epoch}, "
             f"step {self.progress.step} (batch with {shown})"
         )
         if self.config.nonfinite == "stop":

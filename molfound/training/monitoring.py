@@ -1,22 +1,25 @@
 """Which figures a training can watch, and which way is better."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from molfound.config.schema import TrainingConfig
 from molfound.data.mixture import Mixture
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.tasks.metrics import metrics
+from molfound.tasks.objectives import objectives as known_objectives
 from molfound.tasks.task import Task
 from molfound.tasks.task_metrics import reported_metrics
 
 
-def check_monitors(config: TrainingConfig, tasks: Mapping[str, Task], graphs: Mixture) -> None:
+def check_monitors(
+    config: TrainingConfig, tasks: Mapping[str, Task], graphs: Mixture, objectives: Collection[str] = ()
+) -> None:
     """Refuse a figure to monitor that no epoch will have.
 
     Raises:
         MolfoundError: names the figure and the nearest one, or says why there is none.
     """
-    names = figure_names(tasks, graphs)
+    names = figure_names(tasks, graphs, objectives)
     stopping = [] if config.early_stopping is None else [config.early_stopping.monitor]
     for name in (config.monitor, *stopping):
         if name in names:
@@ -31,11 +34,16 @@ def check_monitors(config: TrainingConfig, tasks: Mapping[str, Task], graphs: Mi
         raise MolfoundError(f"no figure '{name}' to monitor{did_you_mean(name, names)}")
 
 
-def figure_names(tasks: Mapping[str, Task], graphs: Mixture) -> list[str]:
+def figure_names(tasks: Mapping[str, Task], graphs: Mixture, objectives: Collection[str] = ()) -> list[str]:
     """Return the names of the figures of an epoch, such as ``train/loss`` and ``val/tox21/auroc``."""
     names = ["train/loss", *(f"train/{name}/loss" for name in tasks)]
+    names += [f"train/{name}/{loss}" for name in objectives for loss in known_objectives[name].loss_names]
     held_out = [name for name, task in tasks.items() if has_labels(task, "val", graphs)]
-    names += ["val/loss"] if held_out else []
+    restored = list(objectives) if len(graphs.positions("val")) else []
+    names += ["val/loss"] if held_out or restored else []
+    for name in restored:
+        objective = known_objectives[name]
+        names += [f"val/{name}/{figure}" for figure in (*objective.loss_names, *objective.figure_names)]
     for name in held_out:
         names += [f"val/{name}/{figure}" for figure in ("loss", *reported_metrics(tasks[name]))]
     return names
@@ -54,5 +62,8 @@ def better_direction(figure: str) -> str:
     >>> better_direction("val/tox21/auroc"), better_direction("val/loss")
     ('max', 'min')
     """
-    metric = figure.rpartition("/")[2]
-    return "max" if metric != "loss" and metrics.greater_is_better(metric) else "min"
+    _, _, owner = figure.partition("/")
+    name, _, metric = owner.rpartition("/")
+    if name in known_objectives:
+        return "max" if metric.startswith("accuracy") else "min"
+    return "max" if metric and metric != "loss" and metrics.greater_is_better(metric) else "min"

@@ -1,4 +1,4 @@
-"""The loss of a multi-task batch: one masked loss per task, and their weighted sum."""
+"""The loss of a multi-task batch: one masked loss per task, those of the objectives, and their weighted sum."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +9,7 @@ from torch import Tensor
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
 from molfound.tasks.losses import ElementwiseLoss, bound_loss, masked_loss
+from molfound.tasks.objectives import Sums
 from molfound.tasks.task import Task
 
 
@@ -56,15 +57,33 @@ def with_present_labels(batch: GraphBatch) -> GraphBatch:
     return replace(batch, labels=labels)
 
 
-def total_loss(losses: Mapping[str, Tensor], tasks: Mapping[str, Task]) -> Tensor:
-    """Return the sum of the tasks' losses, each times its weight: a scalar, 0 if there is none."""
-    weighted = [tasks[name].weight * loss for name, loss in losses.items()]
+def objective_losses(model: MolecularModel, sums: Mapping[str, Sums]) -> dict[str, Tensor]:
+    """Return the losses of every objective from its sums, by the names in `MolecularModel.loss_weights`."""
+    return {
+        f"{name}/{loss}": value
+        for name, totals in sums.items()
+        for loss, value in model.objectives[name].losses(totals).items()
+    }
+
+
+def total_loss(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Return the sum of the losses, each times its weight: a scalar, 0 if there is none."""
+    weighted = [weights[name] * loss for name, loss in losses.items()]
     return torch.stack(weighted).sum() if weighted else torch.zeros(())
 
 
-def weighted_sum(losses: Mapping[str, float], tasks: Mapping[str, Task]) -> float:
-    """Return the sum of the tasks' losses as plain numbers, each times its weight."""
-    return sum(tasks[name].weight * loss for name, loss in losses.items())
+def weighted_sum(losses: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """Return the sum of the losses as plain numbers, each times its weight."""
+    return sum(weights[name] * loss for name, loss in losses.items())
+
+
+def loss_figure(name: str) -> str:
+    """Return the name of a loss among the figures of an epoch.
+
+    >>> loss_figure("tox21"), loss_figure("denoising/coordinates")
+    ('tox21/loss', 'denoising/coordinates')
+    """
+    return name if "/" in name else f"{name}/loss"
 
 
 def row_weights(batch: GraphBatch, task: Task) -> Tensor | None:

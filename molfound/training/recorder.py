@@ -19,7 +19,7 @@ from molfound.training.console import EpochReporter
 from molfound.training.memory import release_free_memory
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import better_direction
-from molfound.training.objective import weighted_sum
+from molfound.training.objective import loss_figure, weighted_sum
 from molfound.training.run_folder import MetricsLog, RunFolder
 
 
@@ -73,15 +73,15 @@ class RunRecorder(Callback):
         """Record the epoch's figures, keep the best weights, write the checkpoint, stop early where due."""
         module = _training(pl_module)
         module.count_losses()
-        progress, tasks = module.progress, module.model.tasks
+        progress, weights = module.progress, module.model.loss_weights
         train = {name: progress.loss_sums[name] / progress.loss_counts[name] for name in progress.loss_sums}
         scores = module.evaluation.compute() if module.evaluation is not None else None
         module.evaluation = None  # which holds every prediction of the part
-        figures = {f"train/{name}/loss": value for name, value in train.items()}
+        figures = {f"train/{loss_figure(name)}": value for name, value in train.items()}
         # Without a finite loss of every task there is no sum to tell.
-        figures["train/loss"] = weighted_sum(train, tasks) if len(train) == len(tasks) else math.nan
+        figures["train/loss"] = weighted_sum(train, weights) if len(train) == len(weights) else math.nan
         if scores is not None:
-            figures |= {f"val/{name}": value for name, value in scores.figures(tasks).items()}
+            figures |= {f"val/{name}": value for name, value in scores.figures(weights).items()}
 
         progress.epoch += 1
         progress.batch, progress.loss_sums, progress.loss_counts = 0, {}, {}

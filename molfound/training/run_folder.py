@@ -28,6 +28,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.last_checkpoint = path / "checkpoints" / "last.pt"
         self.scores = path / "scores.json"
+        self.objectives = path / "objectives.json"
         self.baselines = path / "baselines.json"
         self.predictions = path / "predictions"
         self.plugins = path / "plugins"
@@ -65,6 +66,7 @@ class RunFolder:
             self.metrics,
             self.last_checkpoint,
             self.scores,
+            self.objectives,
             self.baselines,
             self.report,
         ):

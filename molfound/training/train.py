@@ -27,6 +27,7 @@ from molfound.model import (
 from molfound.plugins import keep_plugins, load_plugins, restore_plugins
 from molfound.training.checkpoint import load_checkpoint
 from molfound.training.console import EpochReporter
+from molfound.training.corrupting import make_corruptor
 from molfound.training.finish import finish
 from molfound.training.fit_check import check_data_fits, check_data_unchanged, data_digests
 from molfound.training.mixture import TaskMixture, fit_normalizers, load_task_mixture
@@ -102,7 +103,7 @@ def _load(experiment: Experiment, run: RunFolder) -> _Loaded:
     device = torch_device(experiment.training.accelerator, setting="training.accelerator")
     writer = tensorboard(run) if experiment.run.tensorboard else None
     mixture = load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
-    check_monitors(experiment.training, mixture.tasks, mixture.graphs)
+    check_monitors(experiment.training, mixture.tasks, mixture.graphs, experiment.objectives)
     return _Loaded(mixture, MixtureDataModule(mixture.graphs, experiment.data, experiment.seed), device, writer)
 
 
@@ -113,11 +114,12 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
     torch.manual_seed(experiment.seed)
     model = MolecularModel(load_specification(run.path))
     fit_normalizers(model, mixture)
+    corruptor = make_corruptor(experiment, model)
 
     reporter = EpochReporter(config.epochs)
     reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
     steps = -(-len(data.sampler.batches(0)) // config.accumulate)
-    module = TrainingModule(model, config, total_steps=config.epochs * steps)
+    module = TrainingModule(model, config, total_steps=config.epochs * steps, corruptor=corruptor)
     data.position = module.position
     if run.last_checkpoint.exists():
         checkpoint = load_checkpoint(run.last_checkpoint)
@@ -139,7 +141,7 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
         raise MolfoundError(f"{config.monitor} was never finite, so that no weights were kept in {run.path}")
     load_weights(model, run.model)
     # Lightning leaves the model on the CPU.
-    finish(experiment, mixture, model.to(loaded.device), run, reporter)
+    finish(experiment, mixture, model.to(loaded.device), run, reporter, corruptor)
     return run
 
 

@@ -49,6 +49,7 @@ SLOW_ATOMS = {
     "period": lambda atom: PERIOD.get(atom.GetSymbol()),
     "total_valence": lambda atom: atom.GetTotalValence(),
     "degree": lambda atom: atom.GetDegree(),
+    "total_degree": lambda atom: atom.GetTotalDegree(),
     "charge": lambda atom: atom.GetFormalCharge(),
     "radicals": lambda atom: atom.GetNumRadicalElectrons(),
     "aromatic": lambda atom: int(atom.GetIsAromatic()),

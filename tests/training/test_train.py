@@ -32,10 +32,10 @@ def test_loss_goes_down_on_a_fixed_batch(experiment: MakeExperiment) -> None:
     model = MolecularModel(specify(chosen, mixture.tasks))
     fit_normalizers(model, mixture)
     batch = MixtureDataModule(mixture.graphs, chosen.data, seed=0).train_dataloader().collection.batch(range(0, 90, 4))
-    optimizer, functions = torch.optim.Adam(model.parameters(), 0.01), bound_losses(model.tasks)
+    optimizer, functions = torch.optim.Adam(model.parameters(), 0.01), bound_losses(model.loss_weights)
     values = []
     for _ in range(60):
-        loss = total_loss(task_losses(model, functions, model(batch), batch), model.tasks)
+        loss = total_loss(task_losses(model, functions, model(batch), batch), model.loss_weights)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -3,6 +3,7 @@
 from molfound.config.schema.data import BatchConfig, ConformersConfig, DataConfig, DatasetConfig, ScaffoldsConfig
 from molfound.config.schema.experiment import Experiment, with_encoding_encoders
 from molfound.config.schema.model import FeaturesConfig, ModelConfig, TaskConfig
+from molfound.config.schema.objectives import CorruptionConfig, NoiseConfig
 from molfound.config.schema.splits import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit, SplitSpec
 from molfound.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from molfound.config.schema.values import Count, Dropout, Key, Kind, Level, Section, Text, Texts
@@ -11,6 +12,7 @@ __all__ = [
     "BatchConfig",
     "ColumnSplit",
     "ConformersConfig",
+    "CorruptionConfig",
     "Count",
     "DataConfig",
     "DatasetConfig",
@@ -22,6 +24,7 @@ __all__ = [
     "Kind",
     "Level",
     "ModelConfig",
+    "NoiseConfig",
     "OptimizerConfig",
     "RandomSplit",
     "ScaffoldSplit",

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from molfound.config.schema.data import DataConfig
 from molfound.config.schema.model import FeaturesConfig, ModelConfig, TaskConfig
+from molfound.config.schema.objectives import CorruptionConfig
 from molfound.config.schema.training import RunConfig, TrainingConfig
 from molfound.config.schema.values import Key, Name, Section, Seed, TakesOutNull, Text, Texts
 from molfound.errors import did_you_mean
@@ -17,6 +18,9 @@ DEFAULT_ENCODING_ENCODERS: dict[str, dict[str, Any]] = {
     "laplacian": {"name": "deepset", "width": 32},
     "random_walk": {"name": "mlp", "width": 32},
 }
+
+
+Options = dict[Text, Any]
 
 
 def with_encoding_encoders(data: Any) -> Any:
@@ -73,14 +77,19 @@ class Experiment(Section):
     """Datasets, store and batches."""
     features: FeaturesConfig = FeaturesConfig()
     """Atom and bond features."""
-    encodings: Annotated[dict[Key, dict[Text, Any]], TakesOutNull] = DEFAULT_ENCODINGS
+    encodings: Annotated[dict[Key, Options], TakesOutNull] = DEFAULT_ENCODINGS
     """Positional and structural encodings by name, with their options; null takes an inherited one out, and with it its
     encoding encoder. One without an encoding encoder is computed all the same, for a model.encoder that reads it from
     the batch itself, which the shipped ones do not."""
     model: ModelConfig
     """The model up to the heads."""
-    tasks: Annotated[dict[Key, TaskConfig], Field(min_length=1), TakesOutNull]
+    tasks: Annotated[dict[Key, TaskConfig], TakesOutNull] = Field(default_factory=dict)
     """The tasks by name; null takes an inherited one out."""
+    objectives: Annotated[dict[Key, Options], TakesOutNull] = Field(default_factory=dict)
+    """What is learned without labels, beside the tasks or instead of them: objectives by name, with their options; null
+    takes an inherited one out."""
+    corruption: CorruptionConfig = CorruptionConfig()
+    """What a batch loses for the objectives to restore."""
     training: TrainingConfig = TrainingConfig()
     """How the model is trained."""
     run: RunConfig = RunConfig()
@@ -98,7 +107,9 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _check_references(self) -> "Experiment":
-        """Refuse a task of an unknown dataset and an encoding encoder of an unknown encoding."""
+        """Refuse a task of an unknown dataset, an encoding encoder of an unknown encoding, and nothing to learn."""
+        if not self.tasks and not self.objectives:
+            raise _unknown("tasks", "there is nothing to learn: name tasks, or objectives")
         for name, task in self.tasks.items():
             if task.dataset not in self.data.datasets:
                 near = did_you_mean(task.dataset, self.data.datasets)
