@@ -8,9 +8,9 @@ largest molecule, over the area of the molecules themselves.
 import gzip
 import json
 import math
-import tempfile
+import multiprocessing
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,14 +19,13 @@ from measuring import arguments, report
 from scipy.special import softmax
 from scipy.stats import chisquare
 
-from molfound.config.schema import DataConfig, FeaturesConfig, ScaffoldsConfig
-from molfound.data.manifest import Manifest
-from molfound.data.prepare import prepare_dataset
+from molfound.chem.parsing import Rejection, parse
+from molfound.chem.scaffolds import murcko_scaffold
+from molfound.config.schema import ScaffoldsConfig
 from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, Positions
 from molfound.data.sampling_report import sampling_report
 from molfound.data.scaffold_sampling import ScaffoldPool
 from molfound.data.splits import scaffold_groups
-from molfound.data.store import GraphStore
 
 FILES = ("zinc250k_train", "zinc250k_valid", "zinc250k_test", "moses_test", "moses_test_scaffolds")
 TEMPERATURES = (0.005, 0.05, math.inf)
@@ -35,17 +34,14 @@ P_VALUE = 0.001
 
 
 def main() -> None:
-    """Prepare the molecules, draw, and print."""
+    """Find the scaffolds, draw, and print."""
     options = arguments(__doc__ or "", seed=0, epochs=5, processes=2, pairs=100_000)
-    with tempfile.TemporaryDirectory() as folder:
-        store = prepared(options.data / "smiles", Path(folder), options.processes)
-        rows, scaffolds = store.scaffolds()
-        sizes = np.diff(store.load().graphs.node_ptr)
+    sizes, scaffolds = molecules(options.data / "smiles", options.processes)
     numbers, counts = scaffold_groups(scaffolds)
     p_values: dict[str, float] = {}
     seconds: dict[str, float] = {}
     for temperature in TEMPERATURES:
-        pool = ScaffoldPool(np.arange(len(rows)), numbers, ScaffoldsConfig(temperature=temperature))
+        pool = ScaffoldPool(np.arange(len(sizes)), numbers, ScaffoldsConfig(temperature=temperature))
         started = time.perf_counter()
         drawn = numbers[pool.samples(options.seed, "smiles", 0)]
         seconds[f"{temperature:g}"] = round(time.perf_counter() - started, 3)
@@ -64,42 +60,27 @@ def main() -> None:
             name: round(padding(sizes, BatchLimits(len(sizes), pairs=options.pairs, bucket=bucket)), 3)
             for name, bucket in (("none", None), ("10", 10), ("100", 100))
         },
-        molecules=len(rows),
+        molecules=len(sizes),
         scaffolds=len(counts),
         without_ring=float(np.mean(np.array(scaffolds) == "")),
     )
 
 
-def prepared(source: Path, folder: Path, processes: int) -> GraphStore:
-    """Return a store of all molecules with their scaffolds, and as little else as can be."""
-    write_table(folder / "smiles.csv", [source / f"{name}.smi.gz" for name in FILES])
-    manifest = Manifest.model_validate(
-        {
-            "name": "smiles",
-            "title": "ZINC250k and MOSES",
-            "licence": "see the sources",
-            "citation": "see the sources",
-            "source": "ZINC, MOSES",
-            "files": [{"name": "smiles.csv"}],
-            "smiles": "smiles",
-            "tasks": {"none": {"kind": "regression", "labels": ["none"]}},
-            "splits": {"random": {"kind": "random"}},
-        }
-    )
-    data = DataConfig.model_validate({"datasets": {"smiles": {"manifest": "smiles"}}, "processes": processes})
-    features = FeaturesConfig(atoms=("atomic_number",), bonds=("bond_type",))
-    done = prepare_dataset(manifest, {}, features, {}, data, root=folder, store=folder / "stores", scaffolds=True)
-    print(done)
-    return GraphStore.open(done.folder, done.families)
+def molecules(folder: Path, processes: int) -> tuple[Positions, list[str]]:
+    """Return the number of atoms and the scaffold of every molecule of the files."""
+    lines: list[str] = []
+    for name in FILES:
+        with gzip.open(folder / f"{name}.smi.gz", "rt") as file:
+            lines += [line.strip() for line in file]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        found = [molecule for molecule in pool.imap(atoms_and_scaffold, lines, 2000) if molecule is not None]
+    return np.array([atoms for atoms, _ in found]), [scaffold for _, scaffold in found]
 
 
-def write_table(path: Path, sources: Iterable[Path]) -> None:
-    """Write the lines of compressed SMILES files as a table of one column."""
-    with path.open("w") as table:
-        table.write("smiles\n")
-        for source in sources:
-            with gzip.open(source, "rt") as lines:
-                table.writelines(lines)
+def atoms_and_scaffold(smiles: str) -> tuple[int, str] | None:
+    """Return a molecule's number of atoms and its scaffold; None if it is rejected."""
+    mol = parse(smiles)
+    return None if isinstance(mol, Rejection) else (mol.GetNumAtoms(), murcko_scaffold(mol))
 
 
 def p_value(observed: np.ndarray, probabilities: np.ndarray) -> float:
