@@ -59,7 +59,7 @@ class EpochReporter:
     def end_epoch(
         self, epoch: int, figures: Mapping[str, float], scores: Scores | None, rate: float, is_best: bool
     ) -> None:
-        """Write the line of an epoch: losses, each task's first metric on the validation part, and how long it took.
+        """Write the line of an epoch: losses, the first validation figure of each task and objective, and the time taken.
 
         Args:
             epoch: complete epochs.
@@ -80,7 +80,8 @@ class EpochReporter:
                 name, value = next(iter(task_scores.mean.items()))
                 parts.append(f"{task} {name} {value:.4f}")
             for objective, told in scores.objectives.items():
-                parts += [f"{objective} {name} {value:.4f}" for name, value in told.items()]
+                name, value = next(iter(told.items()))
+                parts.append(f"{objective} {name} {value:.4f}")
         seconds = time.perf_counter() - self._started
         left = (self.epochs - epoch) * seconds
         parts.append(f"{seconds:.1f} s ({rate:,.0f} molecules/s in training), {_duration(left)} left")

@@ -9,7 +9,9 @@ from molfound.config.schema import CorruptionConfig, Experiment
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
 from molfound.model import ModelSpecification, MolecularModel
+from molfound.nn.encoders import encoders
 from molfound.tasks.corruption import CorruptedBatch, corrupt
+from molfound.tasks.objectives import objectives
 
 
 class Corruptor:
@@ -35,25 +37,31 @@ class Corruptor:
 
 
 def make_corruptor(experiment: Experiment, model: MolecularModel) -> Corruptor | None:
-    """Return what corrupts the batches of an experiment, None if it has no objectives.
+    """Return what corrupts the batches of an experiment, None if it has no objectives."""
+    if not experiment.objectives:
+        return None
+    return Corruptor(experiment.corruption, model.specification, experiment.seed)
+
+
+def check_corruption(experiment: Experiment) -> None:
+    """Refuse objectives and a corruption that do not go together.
 
     Raises:
         MolfoundError: an objective has nothing to restore, something is taken that no objective asks for, there are no
             coordinates, or the encoder does not read them.
     """
-    config, name = experiment.corruption, experiment.model.encoder.name
-    needs = {objective: model.objectives[objective].restores for objective in model.objectives}
-    for objective, part in needs.items():
+    config, encoder = experiment.corruption, experiment.model.encoder.name
+    wanted = {name: objectives[name].restores for name in experiment.objectives}
+    for name, part in wanted.items():
         if not getattr(config, part):
-            raise MolfoundError(f"objective '{objective}' has nothing to restore: set corruption.{part}")
-    if not needs:
-        return None
-    for part in ("atoms", "bonds"):
-        if getattr(config, part) and part not in needs.values():
-            raise MolfoundError(f"corruption.{part} hides what no objective asks for: set it to 0")
+            raise MolfoundError(f"objective '{name}' has nothing to restore: set corruption.{part}")
+    for taken in ("atoms", "bonds", "coordinates"):
+        if getattr(config, taken) and taken not in wanted.values():
+            raise MolfoundError(f"corruption.{taken} takes what no objective asks for: leave it out")
     for key in ("coordinates", "graphs"):
-        if getattr(config, key) and not model.encoder.reads_coordinates:
-            raise MolfoundError(f"corruption.{key} is for encoders that read coordinates, which '{name}' does not")
+        if getattr(config, key) and not encoders[encoder].reads_coordinates:
+            raise MolfoundError(f"corruption.{key} is for encoders that read coordinates, which '{encoder}' does not")
         if getattr(config, key) and experiment.data.conformers is None:
             raise MolfoundError(f"corruption.{key} needs coordinates: set data.conformers")
-    return Corruptor(config, model.specification, experiment.seed)
+    if config.graphs and not wanted:
+        raise MolfoundError("corruption.graphs takes what no objective asks for: leave it out")

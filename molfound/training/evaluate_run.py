@@ -10,6 +10,7 @@ from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
 from molfound.tasks.task import Task
+from molfound.training.corrupting import make_corruptor
 from molfound.training.evaluation import Scores, evaluate
 from molfound.training.fit_check import check_data_fits
 from molfound.training.mixture import load_task_mixture
@@ -50,4 +51,5 @@ def evaluate_run(
         raise MolfoundError(f"the run's datasets have no part '{part}'{did_you_mean(part, parts)}")
     limits = BatchLimits.of(experiment.data.batch)
     batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
-    return mixture.tasks, evaluate(load_model(folder).to(chosen), batches)
+    model = load_model(folder).to(chosen)
+    return mixture.tasks, evaluate(model, batches, make_corruptor(experiment, model))

@@ -25,6 +25,7 @@ from molfound.training.objective import (
     with_present_labels,
 )
 from molfound.training.optimization import learning_rate_factor, make_optimizer
+from molfound.training.pretrained import freeze, learning_rate_shares
 
 
 class TrainingModule(LightningModule):
@@ -71,7 +72,12 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """Return the optimiser; the learning rate is set at every step from the step's number."""
-        optimizer = make_optimizer(self.model.parameters(), self.config.optimizer, fused=self.config.precision == "32")
+        optimizer = make_optimizer(
+            self.model.parameters(),
+            self.config.optimizer,
+            shares=learning_rate_shares(self.model, self.config.pretrained),
+            fused=self.config.precision == "32",
+        )
         if self._restored is not None:
             optimizer.load_state_dict(self._restored["optimizer"])
         return optimizer
@@ -83,6 +89,10 @@ class TrainingModule(LightningModule):
         if self._restored is not None:
             restore_random_states(self._restored["random"], self.device)
             self._restored = None
+
+    def on_train_epoch_start(self) -> None:
+        """Freeze or thaw the stages of a pretrained encoder."""
+        freeze(self.model, self.config.pretrained, self.progress.epoch + 1)
 
     def training_step(self, batch: GraphBatch | CorruptedBatch, batch_idx: int) -> Tensor | None:
         """Return the batch's loss, or None if it is not finite and such batches are skipped."""
@@ -117,7 +127,7 @@ class TrainingModule(LightningModule):
         """Set the learning rate of this step."""
         factor = learning_rate_factor(self.config.schedule, self.progress.step, self.total_steps)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.config.optimizer.lr * factor
+            group["lr"] = self.config.optimizer.lr * factor * group["share"]
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take the step, count it and move the average of the weights."""

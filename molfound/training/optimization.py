@@ -1,7 +1,8 @@
 """The optimiser and the learning rate over the steps."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,13 +11,18 @@ from molfound.config.schema import OptimizerConfig, ScheduleConfig
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool = True
+    parameters: Iterable[nn.Parameter],
+    config: OptimizerConfig,
+    *,
+    shares: Mapping[nn.Parameter, float] | None = None,
+    fused: bool = True,
 ) -> torch.optim.AdamW:
     """Return AdamW over the parameters; matrices decay, vectors (biases, norms) do not.
 
     Args:
         parameters: those that do not require a gradient are left out.
         config: rates and decays.
+        shares: of the learning rate, kept as ``share`` of each group; a parameter without one gets all of it.
         fused: take the step in one kernel; Lightning cannot clip gradients of such an optimiser in mixed precision.
 
     Example:
@@ -24,11 +30,14 @@ def make_optimizer(
         >>> [group["weight_decay"] for group in optimizer.param_groups]
         [0.1, 0.0]
     """
-    trained = [p for p in parameters if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
+    trained = {p: 1.0 if shares is None else shares.get(p, 1.0) for p in parameters if p.requires_grad}
+    groups: list[dict[str, Any]] = []
+    for share in dict.fromkeys(trained.values()):
+        some = [parameter for parameter, own in trained.items() if own == share]
+        groups += [
+            {"params": [p for p in some if p.ndim >= 2], "weight_decay": config.weight_decay, "share": share},
+            {"params": [p for p in some if p.ndim < 2], "weight_decay": 0.0, "share": share},
+        ]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=fused)
 
 

@@ -27,12 +27,13 @@ from molfound.model import (
 from molfound.plugins import keep_plugins, load_plugins, restore_plugins
 from molfound.training.checkpoint import load_checkpoint
 from molfound.training.console import EpochReporter
-from molfound.training.corrupting import make_corruptor
+from molfound.training.corrupting import check_corruption, make_corruptor
 from molfound.training.finish import finish
 from molfound.training.fit_check import check_data_fits, check_data_unchanged, data_digests
 from molfound.training.mixture import TaskMixture, fit_normalizers, load_task_mixture
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import check_monitors
+from molfound.training.pretrained import check_pretrained, start_from
 from molfound.training.recorder import RunRecorder
 from molfound.training.run_folder import MetricsLog, RunFolder
 
@@ -103,6 +104,8 @@ def _load(experiment: Experiment, run: RunFolder) -> _Loaded:
     device = torch_device(experiment.training.accelerator, setting="training.accelerator")
     writer = tensorboard(run) if experiment.run.tensorboard else None
     mixture = load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
+    check_pretrained(experiment)
+    check_corruption(experiment)
     check_monitors(experiment.training, mixture.tasks, mixture.graphs, experiment.objectives)
     return _Loaded(mixture, MixtureDataModule(mixture.graphs, experiment.data, experiment.seed), device, writer)
 
@@ -127,6 +130,8 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
         MetricsLog(run.metrics).rewind(checkpoint["metrics_length"])
         reporter.line(f"going on at epoch {module.progress.epoch + 1}, batch {module.progress.batch + 1}")
     else:
+        if config.pretrained is not None:
+            start_from(model, Path(config.pretrained.run))
         MetricsLog(run.metrics).rewind(0)
 
     recorder = RunRecorder(run, config, reporter, loaded.tensorboard)

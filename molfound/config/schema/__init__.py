@@ -5,7 +5,7 @@ from molfound.config.schema.experiment import Experiment, with_encoding_encoders
 from molfound.config.schema.model import FeaturesConfig, ModelConfig, TaskConfig
 from molfound.config.schema.objectives import CorruptionConfig, NoiseConfig
 from molfound.config.schema.splits import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit, SplitSpec
-from molfound.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from molfound.config.schema.training import OptimizerConfig, PretrainedConfig, ScheduleConfig, TrainingConfig
 from molfound.config.schema.values import Count, Dropout, Key, Kind, Level, Section, Text, Texts
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ModelConfig",
     "NoiseConfig",
     "OptimizerConfig",
+    "PretrainedConfig",
     "RandomSplit",
     "ScaffoldSplit",
     "ScaffoldsConfig",

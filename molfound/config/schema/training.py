@@ -42,6 +42,19 @@ class EarlyStoppingConfig(Section):
     """Whether smaller or larger is better; null: as the metric says."""
 
 
+class PretrainedConfig(Section):
+    """The run whose encoder a training starts from, and how gently it is changed."""
+
+    run: Text
+    """The run folder, relative to the working directory; its encoder must have the same features and options."""
+    frozen: Annotated[int, Field(ge=0)] | Literal["all"] = 0
+    """How many stages of the encoder stay as they are, counted from its inputs, which are the first; all: all of it."""
+    thaw_epoch: Count | None = None
+    """The epoch, from 2 on, at whose beginning the frozen stages join the training; null: never."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of each stage of the encoder as a share of that of the stage after it."""
+
+
 def _precision(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
@@ -73,6 +86,8 @@ class TrainingConfig(Section):
     """Whether a smaller or a larger figure is better; null: as the metric says."""
     nonfinite: Literal["stop", "skip"] = "stop"
     """What to do at a NaN or infinite loss: stop and name it, or skip the step."""
+    pretrained: PretrainedConfig | None = None
+    """A run to start from; null: from random weights."""
     threads: Count | None = None
     """Torch threads; null: torch's own choice."""
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"

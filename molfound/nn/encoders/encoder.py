@@ -1,5 +1,6 @@
 """What an encoder is, and the registry of encoders."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import nn
@@ -28,6 +29,10 @@ class Encoder(nn.Module):
 
     def __init__(self, inputs: EncoderInputs) -> None:
         super().__init__()
+
+    def stages(self) -> Sequence[nn.Module]:
+        """Return the encoder's parts from its inputs to its output, for fine-tuning by depth; all in one by default."""
+        return [self]
 
     def forward(self, batch: GraphBatch) -> Representations:
         """Return the representations of a batch; `widths` tells the width at each level."""

@@ -1,5 +1,6 @@
 """The message-passing encoder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -74,6 +75,11 @@ class GNN(Encoder):
         for block in self.blocks:
             nodes = block(nodes, edges, adjacency)
         return Representations(nodes)
+
+    def stages(self) -> Sequence[nn.Module]:
+        """Return the inputs, those of nodes and of bonds, and then the blocks."""
+        inputs = self.inputs if self.bonds is None else nn.ModuleList([self.inputs, self.bonds])
+        return [inputs, *self.blocks]
 
     def _edges(self, batch: GraphBatch) -> EdgeTable:
         """Return the edge features, of width 0 if the layers use none."""

@@ -1,8 +1,10 @@
 """The two-track transformer as an encoder."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
+from torch import nn
 
 from molfound.config.schema import Count, Dropout
 from molfound.data.batch import GraphBatch
@@ -115,6 +117,12 @@ class TwoTrackTransformer(Encoder):
             graphs=tracks.molecules if self._virtual else None,
             padded=PaddedRepresentations(tracks.atoms, tracks.pairs, padding),
         )
+
+    def stages(self) -> Sequence[nn.Module]:
+        """Return the beginning of both tracks, with their norms, and then the blocks."""
+        network = self.network
+        start = nn.ModuleList([network.atoms, network.pairs, network.norm, network.pair_norm])
+        return [start, *network.blocks]
 
 
 def _size(name: str | None, depth: int | None, width: int | None, heads: int | None) -> Size:

@@ -1,0 +1,147 @@
+"""Learning without labels, and starting from what was learned."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from molfound.errors import MolfoundError
+from molfound.model import MolecularModel, load_model, load_specification
+from molfound.training.evaluate_run import evaluate_run
+from molfound.training.pretrained import freeze, learning_rate_shares
+from molfound.training.run_folder import RunFolder
+from molfound.training.train import resume, train
+from tests.training.conftest import MakeExperiment
+from tests.training.test_resume import EVERY_STEP, assert_same_run, train_until
+
+TWO_TRACK = (
+    "encodings={laplacian: null, random_walk: null}",
+    "features.atoms=[atomic_number, degree, chirality, total_degree, charge, hydrogens, radicals, hybridization,"
+    " aromatic, in_ring]",
+    "features.bonds=[bond_type, stereo, conjugated]",
+    "model.encoder={name: two_track, depth: 2, width: 8, heads: 2, pair_width: 8, pair_hidden: 4, gaussians: 8}",
+    "data.conformers={source: generated, iterations: 50}",
+)
+OBJECTIVES = (
+    "objectives={masked_atoms: {}, masked_bonds: {weight: 0.5}, denoising: {distances: 0.5}}",
+    "corruption={atoms: 0.2, bonds: 0.2, graphs: 0.5, coordinates: {scale: 0.2}}",
+)
+UNLABELLED = (*TWO_TRACK, *OBJECTIVES, "tasks={logp: null, acid: null, neighbours: null}")
+FIGURES = {
+    "masked_atoms": {"loss", "accuracy", "majority", "accuracy_bare", "majority_bare"},
+    "masked_bonds": {"loss", "accuracy", "majority"},
+    "denoising": {"coordinates", "distances", "rmsd", "noise"},
+}
+
+
+def figures(run: RunFolder, part: str, task: str) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for line in map(json.loads, run.metrics.read_text().splitlines()):
+        if (line["part"], line["task"]) == (part, task):
+            found.setdefault(line["name"], []).append(line["value"])
+    return found
+
+
+def test_objectives_are_trained_recorded_and_kept(experiment: MakeExperiment) -> None:
+    chosen = experiment(*UNLABELLED, "training.epochs=6", "training.optimizer.lr=1e-2")
+    run = train(chosen)
+    for objective, names in FIGURES.items():
+        told = figures(run, "val", objective)
+        assert set(told) == names
+        assert {len(values) for values in told.values()} == {6}
+    kept = json.loads(run.objectives.read_text())
+    assert set(kept) == {"val", "test"}
+    assert set(kept["test"]) == {f"{name}/{figure}" for name, told in FIGURES.items() for figure in told}
+    losses = figures(run, "train", "masked_atoms")["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    _, scores = evaluate_run(run.path, "test", device="cpu")
+    assert scores.figures(load_model(run.path).loss_weights)["denoising/rmsd"] == kept["test"]["denoising/rmsd"]
+
+
+@pytest.mark.parametrize("options", [UNLABELLED, (*TWO_TRACK, *OBJECTIVES)], ids=["objectives", "with tasks"])
+def test_a_killed_pretraining_ends_in_the_same_bits(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    whole = train(experiment(EVERY_STEP, *options, run="whole"))
+    killed = experiment(EVERY_STEP, *options, run="killed")
+    train_until(killed, 6, monkeypatch)
+    assert_same_run(whole, resume(killed.run_folder))
+
+
+def test_a_training_starts_from_a_pretrained_encoder(experiment: MakeExperiment) -> None:
+    pretrained = train(experiment(*UNLABELLED, "training.epochs=1", run="pretrained"))
+    frozen = (
+        "training.epochs=1",
+        f"training.pretrained={{run: {pretrained.path}, frozen: all}}",
+        "training.average=null",
+    )
+    run = train(experiment(*TWO_TRACK, *frozen, run="finetuned"))
+    before, after = load_file(pretrained.model), load_file(run.model)
+    encoder = [name for name in after if name.startswith("encoder.")]
+    assert encoder
+    assert all(torch.equal(before[name], after[name]) for name in encoder)
+    thawed = train(experiment(*TWO_TRACK, *frozen[:1], frozen[1].replace("all", "2"), frozen[2], run="half"))
+    moved = {
+        name
+        for name, tensor in load_file(thawed.model).items()
+        if name in encoder and not torch.equal(tensor, before[name])
+    }
+    assert moved == {name for name in encoder if "blocks.1." in name and name in moved}
+    assert moved
+
+
+def test_stages_thaw_at_their_epoch_and_learn_at_their_rate(experiment: MakeExperiment) -> None:
+    pretrained = train(experiment(*UNLABELLED, "training.epochs=1", run="pretrained"))
+    chosen = experiment(
+        *TWO_TRACK, f"training.pretrained={{run: {pretrained.path}, frozen: 2, thaw_epoch: 3, layer_decay: 0.5}}"
+    )
+    config = chosen.training.pretrained
+    assert config is not None
+    model = MolecularModel(load_specification(pretrained.path))
+    stages = model.encoder.stages()
+    assert sum(p.numel() for s in stages for p in s.parameters()) == sum(p.numel() for p in model.encoder.parameters())
+    for epoch, trained in ((1, [False, False, True]), (2, [False, False, True]), (3, [True, True, True])):
+        freeze(model, config, epoch)
+        assert [all(p.requires_grad for p in stage.parameters()) for stage in stages] == trained
+        assert all(p.requires_grad for p in model.objectives.parameters())
+    shares = learning_rate_shares(model, config)
+    assert [{shares[p] for p in stage.parameters()} for stage in stages] == [{0.125}, {0.25}, {0.5}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((*TWO_TRACK, OBJECTIVES[0]), r"objective 'masked_atoms' has nothing to restore: set corruption\.atoms"),
+        (
+            (*TWO_TRACK, "objectives={masked_atoms: {}}", "corruption={atoms: 0.1, bonds: 0.1}"),
+            r"corruption\.bonds takes what no objective asks for",
+        ),
+        (
+            ("objectives={masked_atoms: {}}", "corruption={atoms: 0.1, graphs: 0.5}"),
+            r"corruption\.graphs is for encoders that read coordinates, which 'gnn' does not",
+        ),
+        ((*UNLABELLED, "data.conformers=null"), r"corruption\.coordinates needs coordinates: set data\.conformers"),
+        (("objectives={masked_atom: {}}",), "unknown objective 'masked_atom'; did you mean 'masked_atoms'"),
+        (
+            (*UNLABELLED, "training.monitor=val/denoising/rmds"),
+            "no figure 'val/denoising/rmds' to monitor; did you mean",
+        ),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_trained(
+    experiment: MakeExperiment, options: tuple[str, ...], message: str
+) -> None:
+    chosen = experiment(*options)
+    with pytest.raises(MolfoundError, match=message):
+        train(chosen)
+    assert not RunFolder(chosen.run_folder).specification.exists()
+
+
+def test_an_encoder_of_another_size_is_named(experiment: MakeExperiment) -> None:
+    pretrained = train(experiment(*UNLABELLED, "training.epochs=1", run="pretrained"))
+    start = f"training.pretrained.run={pretrained.path}"
+    with pytest.raises(MolfoundError, match="is another: depth is 2, here 3"):
+        train(experiment(*TWO_TRACK, "model.encoder.depth=3", start))
+    with pytest.raises(MolfoundError, match=r"was trained with other features\.atoms"):
+        train(experiment(start))
