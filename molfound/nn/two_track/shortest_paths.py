@@ -11,7 +11,7 @@ def shortest_paths(adjacency: Tensor, unreachable: int) -> Tensor:
 
     Args:
         adjacency: bool ``[B, L, L]``, symmetric, true where there is an edge.
-        unreachable: what stands for pairs that no path joins; more than any path is long.
+        unreachable: what stands for pairs that no path joins; longer paths than this less one count as this less one.
 
     Returns:
         int64 ``[B, L, L]``, 0 on the diagonal.
@@ -35,7 +35,7 @@ def shortest_paths(adjacency: Tensor, unreachable: int) -> Tensor:
         new = reached & ~near
         if not bool(new.any()):
             break
-        paths.masked_fill_(new, number)
+        paths.masked_fill_(new, min(number, unreachable - 1))
         near = reached
     return paths
 

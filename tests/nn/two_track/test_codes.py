@@ -95,6 +95,14 @@ def test_paths_are_rdkits_and_fragments_are_unreachable() -> None:
     assert (molecules.shortest_paths[0] == UNREACHABLE).any()
 
 
+def test_far_pairs_of_a_long_chain_are_neither_unreachable_nor_dropped() -> None:
+    molecules, _, _ = read(["C" * 600 + ".C"])
+    apart = (torch.arange(600)[:, None] - torch.arange(600)).abs()
+    paths = molecules.shortest_paths[0]
+    assert torch.equal(paths[:600, :600], (1 + apart).clamp(max=UNREACHABLE - 1))
+    assert (paths[600, :600] == UNREACHABLE).all()
+
+
 def test_of_hidden_graphs_elements_alone_are_left() -> None:
     hidden = torch.tensor([True, False, True, False, False, False])
     molecules, _, padding = read(SMILES, hidden_graphs=hidden)
