@@ -15,7 +15,7 @@ def command(checkpoint: Path, run: Path, overwrite: bool) -> None:
     """Convert a published checkpoint of Uni-Mol2 to the run folder RUN.
 
     CHECKPOINT is a file of torch.save with the state dict under the key `model`; nothing in it is executed. RUN gets a
-    model without tasks (model.json, model.safetensors) and the heads of its pretraining (heads.safetensors).
+    model without tasks, with the objectives masked_atoms and denoising (model.json, model.safetensors).
     """
     from molfound.model.published_checkpoint import convert_checkpoint
     from molfound.training.run_folder import RunFolder

@@ -70,7 +70,7 @@ class Predictor:
 
     def __repr__(self) -> str:
         tasks = ", ".join(f"{name} ({len(labels)})" for name, labels in self.tasks.items())
-        return f"Predictor({tasks}; {sum(p.numel() for p in self.model.parameters()):,} parameters)"
+        return f"Predictor({tasks or 'no tasks'}; {sum(p.numel() for p in self.model.parameters()):,} parameters)"
 
     def predict(
         self, smiles: str | Iterable[str], *, tasks: Sequence[str] | None = None, batch_size: int = 512

@@ -122,7 +122,10 @@ class MolecularModel(nn.Module):
 
     def __repr__(self) -> str:
         tasks = ", ".join(f"{name} ({len(task.labels)})" for name, task in self.tasks.items())
-        return f"MolecularModel({self.specification.model.encoder.name}, {_count(self):,} parameters, tasks: {tasks})"
+        objectives = ", ".join(self.objectives)
+        parts = [self.specification.model.encoder.name, f"{_count(self):,} parameters"]
+        parts += [f"{kind}: {names}" for kind, names in (("tasks", tasks), ("objectives", objectives)) if names]
+        return f"MolecularModel({', '.join(parts)})"
 
     def _predictions(self, batch: GraphBatch, datasets: Mapping[str, str | None]) -> dict[str, Tensor]:
         """Return what the heads of some tasks give, each on the graphs of one dataset, or of all of them (None)."""

@@ -14,7 +14,6 @@ from molfound.model.files import SPECIFICATION_FILE, WEIGHTS_FILE, save_specific
 from molfound.model.published_layout import Dimensions, Place, published_layout, published_specification
 from molfound.model.specification import ModelSpecification
 
-HEADS_FILE = "heads.safetensors"
 _NAMED = 3
 
 
@@ -24,25 +23,22 @@ class ConvertedCheckpoint:
 
     Attributes:
         dimensions: of the model.
-        specification: of a model without tasks.
+        specification: of a model without tasks, with the objectives ``masked_atoms`` and ``denoising``.
         weights: of that model.
-        heads: the weights of a `TokenHead` (``token_head.*``) and of a `CoordinateHead` (``coordinate_head.*``).
-        parameters: number of trained values in both.
+        parameters: number of trained values among them.
     """
 
     dimensions: Dimensions
     specification: ModelSpecification
     weights: dict[str, Tensor]
-    heads: dict[str, Tensor]
     parameters: int
 
     def save(self, folder: Path) -> None:
-        """Write ``heads.safetensors``, ``model.safetensors`` and, last, ``model.json`` into a folder.
+        """Write ``model.safetensors`` and then ``model.json`` into a folder.
 
         Raises:
             MolfoundError: the folder cannot be written, or the disk is full.
         """
-        save_weights(self.heads, folder / HEADS_FILE)
         save_weights(self.weights, folder / WEIGHTS_FILE)
         save_specification(self.specification, folder / SPECIFICATION_FILE)
 
@@ -70,12 +66,10 @@ def convert_checkpoint(path: Path) -> ConvertedCheckpoint:
     dimensions = _dimensions(state, path)
     layout = published_layout(dimensions)
     _check_shapes(state, layout, path)
-    tensors = {key: _float32(state, key, path) for key in layout}
     return ConvertedCheckpoint(
         dimensions,
         published_specification(dimensions),
-        {place.name: tensors[key] for key, place in layout.items() if place.in_model},
-        {place.name: tensors[key] for key, place in layout.items() if not place.in_model},
+        {place.name: _float32(state, key, path) for key, place in layout.items()},
         sum(place.shape.numel() for place in layout.values() if place.trained),
     )
 

@@ -1,13 +1,12 @@
 """The layout of the published checkpoints of Uni-Mol2 (Ji et al., 2024, arXiv 2406.14969), key by key."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import torch
-from torch import nn
 
 import molfound
 from molfound.chem.features import Feature, atom_features, bond_features
@@ -16,7 +15,7 @@ from molfound.config.schema import ModelConfig
 from molfound.model.molecular_model import MolecularModel
 from molfound.model.specification import ModelSpecification
 from molfound.nn.encoder_inputs import FeatureVocabulary
-from molfound.nn.two_track import SIZES, CoordinateHead, Size, TokenHead
+from molfound.nn.two_track import SIZES, Size
 from molfound.registry import Registry
 
 _ATOMS = (
@@ -76,7 +75,15 @@ _COORDINATE_HEAD = {
     "bias": "movement_pred_head.linear_bias",
     "out": "movement_pred_head.force_proj1",
 }
-_PREFIX = "encoder.network."
+_MODULES = {
+    f"{part}.{name}": key
+    for part, modules in (
+        ("encoder.network", _NETWORK),
+        ("objectives.masked_atoms.head", _TOKEN_HEAD),
+        ("objectives.denoising.head", _COORDINATE_HEAD),
+    )
+    for name, key in modules.items()
+}
 
 
 @dataclass(frozen=True)
@@ -103,20 +110,21 @@ class Place:
     """Where a tensor of a published checkpoint comes to lie.
 
     Attributes:
-        name: of the tensor here.
+        name: of the model's tensor.
         shape: that it must have.
-        in_model: whether it is the encoder's; the others are the heads' of the pretraining.
         trained: whether it is a parameter.
     """
 
     name: str
     shape: torch.Size
-    in_model: bool
     trained: bool
 
 
 def published_specification(dimensions: Dimensions) -> ModelSpecification:
-    """Return the specification of a published model of these dimensions: without tasks, of at most 256 atoms."""
+    """Return the specification of a published model of these dimensions, of at most 256 atoms.
+
+    It has no tasks; its objectives, masked atoms and denoising, are those of its pretraining.
+    """
     parts = {"depth": dimensions.depth, "width": dimensions.width, "heads": dimensions.heads}
     options: dict[str, Any] = {
         **(parts if dimensions.size is None else {"size": dimensions.size}),
@@ -135,6 +143,7 @@ def published_specification(dimensions: Dimensions) -> ModelSpecification:
         encoded={},
         model=ModelConfig(encoder=Component("two_track", options)),
         tasks={},
+        objectives={"masked_atoms": {}, "denoising": {}},
     )
 
 
@@ -152,35 +161,23 @@ def published_layout(dimensions: Dimensions) -> dict[str, Place]:
     Example:
         >>> layout = published_layout(Dimensions(depth=1, width=32, heads=2))
         >>> layout["lm_head.weight"].name, layout["lm_head.weight"].shape
-        ('token_head.logits.weight', torch.Size([128, 32]))
+        ('objectives.masked_atoms.head.logits.weight', torch.Size([128, 32]))
     """
     with torch.device("meta"):
         model = MolecularModel(published_specification(dimensions))
-        token_head = TokenHead(dimensions.width)
-        coordinate_head = CoordinateHead(dimensions.width, dimensions.heads, dimensions.pair_width)
+    trained = {name for name, _ in model.named_parameters()}
     return {
-        **_places(model, lambda name: _network_key(name.removeprefix(_PREFIX)), in_model=True),
-        **_places(token_head, lambda name: _key(name, _TOKEN_HEAD), prefix="token_head."),
-        **_places(coordinate_head, lambda name: _key(name, _COORDINATE_HEAD), prefix="coordinate_head."),
+        _published_key(name): Place(name, tensor.shape, name in trained) for name, tensor in model.state_dict().items()
     }
 
 
-def _places(
-    module: nn.Module, key: Callable[[str], str], *, prefix: str = "", in_model: bool = False
-) -> dict[str, Place]:
-    trained = {name for name, _ in module.named_parameters()}
-    return {
-        key(name): Place(prefix + name, tensor.shape, in_model, name in trained)
-        for name, tensor in module.state_dict().items()
-    }
-
-
-def _network_key(name: str) -> str:
-    block = re.fullmatch(r"blocks\.(\d+)\.(.+)", name)
-    return _key(name, _NETWORK) if block is None else f"encoder.layers.{block[1]}.{_key(block[2], _BLOCK)}"
+def _published_key(name: str) -> str:
+    """Return the published key of a tensor of the model."""
+    block = re.fullmatch(r"encoder\.network\.blocks\.(\d+)\.(.+)", name)
+    return _key(name, _MODULES) if block is None else f"encoder.layers.{block[1]}.{_key(block[2], _BLOCK)}"
 
 
 def _key(name: str, modules: Mapping[str, str]) -> str:
-    """Return the published key of a tensor: that of its module, and ``weight`` or ``bias``, unless it has its own."""
+    """Return the key of a tensor: that of its module, and ``weight`` or ``bias``, unless it has its own."""
     module, _, last = name.rpartition(".")
     return modules[name] if name in modules else f"{modules[module]}.{last}"

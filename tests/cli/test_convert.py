@@ -31,7 +31,7 @@ def test_a_converted_run_is_told_of_and_loads(checkpoint: Path, tmp_path: Path) 
     said = convert(checkpoint, run)
     values = sum(tensor.numel() for tensor in random_state().values()) - SMALL.gaussians
     assert said == f"no published size: 2 blocks, width 12, 3 heads, {values:,} parameters -> {run}\n"
-    assert {path.name for path in run.iterdir()} == {"model.json", "model.safetensors", "heads.safetensors"}
+    assert {path.name for path in run.iterdir()} == {"model.json", "model.safetensors"}
     assert mf.load(run, device="cpu").tasks == {}
 
 
@@ -48,7 +48,7 @@ def test_a_run_is_replaced_only_when_told_to(checkpoint: Path, tmp_path: Path) -
     assert "cannot be read" in refusal(broken, run, "--overwrite")
     assert {path: path.read_bytes() for path in run.glob("*.*")} == before
     convert(write_checkpoint(tmp_path / "other.pt", random_state(seed=1)), run, "--overwrite")
-    assert {path.name for path in run.iterdir()} == {"model.json", "model.safetensors", "heads.safetensors"}
+    assert {path.name for path in run.iterdir()} == {"model.json", "model.safetensors"}
     assert (run / "model.safetensors").read_bytes() != before[run / "model.safetensors"]
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 import molfound as mf
 from molfound.data.batch import GraphBatch
@@ -16,10 +15,10 @@ from molfound.data.collection import GraphCollection
 from molfound.errors import MolfoundError
 from molfound.inference import Predictor
 from molfound.model import count_parameters
-from molfound.model.published_checkpoint import HEADS_FILE, convert_checkpoint
+from molfound.model.published_checkpoint import convert_checkpoint
 from molfound.model.published_layout import Dimensions, published_layout, published_specification
 from molfound.nn.padding import Padding
-from molfound.nn.two_track import SIZES, CoordinateHead, TokenHead
+from molfound.nn.two_track import SIZES
 from tests.model.published import SMALL, PlainNetwork, State, published_shapes, random_state, write_checkpoint
 from tests.nn.two_track.test_sizes import TOTALS
 
@@ -73,7 +72,8 @@ def test_other_dimensions_have_no_name() -> None:
 def test_a_converted_model_gives_what_the_published_network_gives(run: Path, together: bool) -> None:
     predictor = mf.load(run, device="cpu")
     model = predictor.model.double()
-    token_head, coordinate_head = heads(run)
+    token_head = model.get_submodule("objectives.masked_atoms.head")
+    coordinate_head = model.get_submodule("objectives.denoising.head")
     plain = PlainNetwork(random_state(), SMALL)
     for group in [SMILES] if together else [[smiles] for smiles in SMILES]:
         batch = batch_of(predictor, group)
@@ -104,31 +104,24 @@ def test_a_converted_model_gives_what_the_published_network_gives(run: Path, tog
             torch.testing.assert_close(places[b, :n], expected.coordinates, **EXACT)
 
 
-def heads(run: Path) -> tuple[TokenHead, CoordinateHead]:
-    kept = load_file(run / HEADS_FILE)
-    token_head, coordinate_head = TokenHead(SMALL.width), CoordinateHead(SMALL.width, SMALL.heads, SMALL.pair_width)
-    for name, head in (("token_head.", token_head), ("coordinate_head.", coordinate_head)):
-        head.load_state_dict({key.removeprefix(name): kept[key] for key in kept if key.startswith(name)})
-        head.double().eval()
-    return token_head, coordinate_head
-
-
 def test_nothing_of_a_checkpoint_is_lost(path: Path, tmp_path: Path) -> None:
     state = {key: torch.full_like(tensor, number) for number, (key, tensor) in enumerate(random_state().items())}
     converted = convert_checkpoint(write_checkpoint(path, state))
-    kept = {**converted.weights, **converted.heads}
-    assert sorted(float(tensor.flatten()[0]) for tensor in kept.values()) == list(range(len(state)))
+    assert sorted(float(tensor.flatten()[0]) for tensor in converted.weights.values()) == list(range(len(state)))
     total = sum(tensor.numel() for tensor in state.values()) - SMALL.gaussians
     assert converted.parameters == total
-    head_values = sum(tensor.numel() for tensor in converted.heads.values())
-    assert count_parameters(converted.specification)["total"] + head_values == total
+    assert count_parameters(converted.specification)["total"] == total
     assert converted.dimensions == SMALL
 
 
 def test_a_converted_model_predicts_nothing_and_rejects_what_it_cannot_read(run: Path) -> None:
-    table = mf.load(run, device="cpu").predict(["CCO", "C1CC", "C" * 257])
+    predictor = mf.load(run, device="cpu")
+    table = predictor.predict(["CCO", "C1CC", "C" * 257])
     assert list(table.columns) == ["smiles", "rejected"]
     assert [str(reason).split(":")[0] for reason in table["rejected"]] == ["None", "invalid_smiles", "too_many_atoms"]
+    count = f"{sum(tensor.numel() for tensor in random_state().values()) - SMALL.gaussians:,} parameters"
+    assert repr(predictor) == f"Predictor(no tasks; {count})"
+    assert repr(predictor.model) == f"MolecularModel(two_track, {count}, objectives: masked_atoms, denoising)"
 
 
 def test_tensors_of_other_precision_that_share_memory_are_read(path: Path) -> None:
