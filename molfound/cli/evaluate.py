@@ -13,7 +13,7 @@ from molfound.cli.options import device_option, plugins_option
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--split", "part", default="test", show_default=True, help="The part to evaluate: train, val, test, …")
 @device_option
-@click.option("--json", "as_json", is_flag=True, help="Print {task: {metric: value}} as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print {task or objective: {metric: value}} as JSON.")
 @plugins_option
 def command(run: Path, overrides: tuple[str, ...], part: str, device: str, as_json: bool, allow_plugins: bool) -> None:
     """Evaluate the model of RUN on a part of its data.
@@ -25,7 +25,10 @@ def command(run: Path, overrides: tuple[str, ...], part: str, device: str, as_js
 
     tasks, scores = evaluate_run(run, part, overrides, device=device, allow_plugins=allow_plugins)
     if as_json:
-        figures = {name: task.mean for name, task in scores.tasks.items()}
+        figures = {name: task.mean for name, task in scores.tasks.items()} | scores.restored()
         click.echo(json.dumps({name: {k: v if v == v else None for k, v in f.items()} for name, f in figures.items()}))
     else:
-        print_scores(scores.to_dict(tasks), title=f"{part} part, mean over labels")
+        if tasks:
+            print_scores(scores.to_dict(tasks), title=f"{part} part, mean over labels")
+        for name, told in scores.restored().items():
+            click.echo(f"{name}: " + ", ".join(f"{figure} {value:.4f}" for figure, value in told.items()))

@@ -10,11 +10,13 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from molfound.chem.conformers import ConformerOptions, conformers_of_smiles
 from molfound.chem.graphs import featurize_smiles
 from molfound.chem.parsing import Rejection
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
+from molfound.data.coordinates import CoordinateArrays, coordinate_arrays, coordinates_table
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.data.table_order import table_order
@@ -120,7 +122,11 @@ class Predictor:
         return table.join(predicted)[["smiles", *columns, "rejected"]]
 
     def featurize(self, smiles: Sequence[object]) -> tuple[GraphArrays, list[tuple[int, Rejection]]]:
-        """Return the graphs of SMILES with the model's features and encodings, and why others were rejected."""
+        """Return the graphs of SMILES with the model's features and encodings, and why others were rejected.
+
+        A model that reads coordinates is given conformers made as those of its training were, or, if its training was
+        given coordinates, made with the same settings. A molecule that cannot be embedded has none.
+        """
         features = self.specification
         block, kept, rejections = featurize_smiles(
             smiles, features.atom_features, features.bond_features, features.max_heavy_atoms
@@ -129,7 +135,17 @@ class Predictor:
         for name, options in features.encodings.items():
             encodings |= compute_encoding(name, block, options)
         accepted = pa.array([str(smiles[position]) for position in kept])
-        return GraphArrays(block, rows=kept, smiles=accepted, encodings=encodings), rejections
+        coordinates = self._conformers(accepted.to_pylist())
+        return GraphArrays(block, kept, accepted, encodings=encodings, coordinates=coordinates), rejections
+
+    def _conformers(self, smiles: list[str]) -> CoordinateArrays | None:
+        config = self.specification.conformers
+        if config is None:
+            return None
+        options = ConformerOptions(**config.model_dump(exclude={"source", "hang_seconds"}))
+        heavy, hang = self.specification.max_heavy_atoms, config.hang_seconds
+        found = conformers_of_smiles(smiles, options, max_heavy_atoms=heavy, hang_seconds=hang)
+        return coordinate_arrays(coordinates_table(np.arange(len(smiles)), found))
 
     @torch.no_grad()
     def _forward(self, arrays: GraphArrays, batch_size: int) -> Iterator[tuple[GraphBatch, dict[str, Tensor]]]:

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import molfound
 from molfound.chem.features import Feature, atom_features, bond_features
-from molfound.config.schema import Experiment, ModelConfig
+from molfound.config.schema import ConformersConfig, Experiment, ModelConfig
 from molfound.encodings import encodings as known_encodings
 from molfound.encodings import part_levels, part_widths
 from molfound.errors import MolfoundError
 from molfound.nn.encoder_inputs import FeatureVocabulary
+from molfound.nn.encoders import encoders
 from molfound.nn.encoding_encoders import EncodingPart
 from molfound.plugins import PluginRecord
 from molfound.registry import Registry
@@ -47,6 +48,8 @@ class ModelSpecification(BaseModel):
     """Bond features, in the order of their codes' columns."""
     max_heavy_atoms: int
     """A molecule with more heavy atoms is rejected."""
+    conformers: ConformersConfig | None = None
+    """How the coordinates of a molecule are made where the encoder reads some; null: it reads none."""
     encoded: dict[str, EncodingSpecification]
     """The encodings by name."""
     model: ModelConfig
@@ -115,12 +118,17 @@ def specify(
         atoms=tuple(_vocabulary(atom_features, name) for name in experiment.features.atoms),
         bonds=tuple(_vocabulary(bond_features, name) for name in experiment.features.bonds),
         max_heavy_atoms=experiment.data.max_heavy_atoms,
+        conformers=_conformers(experiment),
         encoded={name: _encoding(name, options) for name, options in experiment.encodings.items()},
         model=experiment.model,
         tasks=dict(tasks),
         objectives=dict(experiment.objectives),
         plugins=tuple(plugins),
     )
+
+
+def _conformers(experiment: Experiment) -> ConformersConfig | None:
+    return experiment.data.conformers if encoders[experiment.model.encoder.name].reads_coordinates else None
 
 
 def _vocabulary(registry: Registry[Feature], name: str) -> FeatureVocabulary:

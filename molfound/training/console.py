@@ -59,7 +59,7 @@ class EpochReporter:
     def end_epoch(
         self, epoch: int, figures: Mapping[str, float], scores: Scores | None, rate: float, is_best: bool
     ) -> None:
-        """Write the line of an epoch: losses, the first validation figure of each task and objective, and the time taken.
+        """Write the line of an epoch: losses, the first validation figure of tasks and objectives, and the time taken.
 
         Args:
             epoch: complete epochs.

@@ -43,6 +43,16 @@ class Scores:
             figures |= {f"{name}/{figure}": value for figure, value in values.items()}
         return figures
 
+    def restored(self) -> dict[str, dict[str, float]]:
+        """Return what JSON holds of the objectives: objective → loss or figure → value."""
+        return {
+            name: {
+                **{key.partition("/")[2]: loss for key, loss in self.losses.items() if key.startswith(f"{name}/")},
+                **told,
+            }
+            for name, told in self.objectives.items()
+        }
+
     def to_dict(self, tasks: Mapping[str, Task]) -> dict[str, Any]:
         """Return what JSON holds: task → metric → mean, values and counts by label, undefined labels."""
         return {name: scores.to_dict(tasks[name].labels) for name, scores in self.tasks.items()}

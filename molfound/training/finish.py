@@ -38,8 +38,7 @@ def finish(
                 kept.add(predictions, batch)
         found = evaluation.compute()
         scores[part] = found.to_dict(mixture.tasks)
-        figures = found.figures(model.loss_weights)
-        told[part] = {name: value for name, value in figures.items() if name.split("/")[0] in model.objectives}
+        told[part] = found.restored()
         kept.write(run.predictions, part)
     run.write_json(run.scores, scores)
     if corruptor is not None:

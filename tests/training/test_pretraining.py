@@ -2,17 +2,20 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import molfound as mf
 from molfound.errors import MolfoundError
-from molfound.model import MolecularModel, load_model, load_specification
+from molfound.model import MolecularModel, load_specification
 from molfound.training.evaluate_run import evaluate_run
 from molfound.training.pretrained import freeze, learning_rate_shares
 from molfound.training.run_folder import RunFolder
 from molfound.training.train import resume, train
-from tests.training.conftest import MakeExperiment
+from tests.training.conftest import SMILES, MakeExperiment
 from tests.training.test_resume import EVERY_STEP, assert_same_run, train_until
 
 TWO_TRACK = (
@@ -52,11 +55,22 @@ def test_objectives_are_trained_recorded_and_kept(experiment: MakeExperiment) ->
         assert {len(values) for values in told.values()} == {6}
     kept = json.loads(run.objectives.read_text())
     assert set(kept) == {"val", "test"}
-    assert set(kept["test"]) == {f"{name}/{figure}" for name, told in FIGURES.items() for figure in told}
+    assert {name: set(told) for name, told in kept["test"].items()} == FIGURES
     losses = figures(run, "train", "masked_atoms")["loss"]
     assert losses[-1] < 0.8 * losses[0]
     _, scores = evaluate_run(run.path, "test", device="cpu")
-    assert scores.figures(load_model(run.path).loss_weights)["denoising/rmsd"] == kept["test"]["denoising/rmsd"]
+    assert scores.restored() == kept["test"]
+
+
+def test_predictions_from_smiles_see_the_conformers_of_the_store(experiment: MakeExperiment) -> None:
+    run = train(experiment(*TWO_TRACK, "training.epochs=8", "training.optimizer.lr=3e-2"))
+    kept = pd.read_parquet(run.predictions / "test.logp.parquet")
+    kept = kept[kept["label"] == "logp"].set_index("row")["prediction"]
+    model = mf.load(run.path)
+    smiles = [SMILES[row] for row in kept.index]
+    np.testing.assert_allclose(model.predict(smiles)["logp.logp"], kept, atol=1e-5)
+    model.specification = model.specification.model_copy(update={"conformers": None})
+    assert not np.allclose(model.predict(smiles)["logp.logp"], kept, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [UNLABELLED, (*TWO_TRACK, *OBJECTIVES)], ids=["objectives", "with tasks"])
