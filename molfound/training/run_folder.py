@@ -58,7 +58,9 @@ class RunFolder:
             os.scandir(self.path).close()
 
     def clear(self) -> None:
-        """Remove what an earlier run left in the folder."""
+        """Remove what an earlier run left in the folder; where there was none, nothing is ours."""
+        if not (self.config.is_file() or self.has_progress):
+            return
         for path in (
             self.data,
             self.model,

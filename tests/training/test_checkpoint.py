@@ -13,6 +13,7 @@ from molfound.training.checkpoint import (
     restore_random_states,
     save_checkpoint,
 )
+from molfound.training.run_folder import RunFolder
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
@@ -65,3 +66,14 @@ def test_only_the_random_numbers_of_the_training_device_are_kept(monkeypatch: py
     for states, device in ((on_cpu, CPU), (on_cpu, GPU), (on_gpu, CPU), (on_gpu, GPU)):
         restore_random_states(states, device)
     assert put == [(on_gpu["cuda"], GPU)]
+
+
+def test_what_no_run_has_left_is_not_cleared(tmp_path: Path) -> None:
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "own.csv").write_text("kept")
+    (tmp_path / "report.html").write_text("kept")
+    RunFolder(tmp_path).clear()
+    assert (tmp_path / "predictions" / "own.csv").read_text() == (tmp_path / "report.html").read_text() == "kept"
+    RunFolder(tmp_path).config.write_text("name: run")
+    RunFolder(tmp_path).clear()
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
