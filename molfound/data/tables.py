@@ -1,4 +1,4 @@
-"""Tables of molecules: CSV, TSV and Parquet files read in blocks of rows, in bounded memory."""
+"""Tables of molecules: CSV, TSV, Parquet and SMILES files read in blocks of rows, in bounded memory."""
 
 import csv
 import io
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from molfound.errors import MolfoundError, did_you_mean
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+LISTS = (".smi", ".smiles", ".txt")
 READ_BYTES = 8 << 20  # of a delimited file at a time, of which Arrow reads some thirty ahead; no row may be longer
 READ_ROWS = 8192  # of a Parquet file at a time
 
@@ -24,11 +25,12 @@ class Table:
     """The rows of one or many files with the same columns, numbered from 0 through all the files.
 
     Cells of CSV and TSV files are text; an empty line is no row. Parquet columns keep their types, with text as plain
-    strings whatever its encoding in the file, and decimals as float64.
+    strings whatever its encoding in the file, and decimals as float64. A SMILES file has no header and the one column
+    ``smiles``, the first word of each line.
 
     Args:
-        paths: the files, by their ending ``.csv``, ``.tsv`` (plain or ``.gz``) or ``.parquet``; a path with wildcards
-            stands for all files that match, sorted by name.
+        paths: the files, by their ending ``.csv``, ``.tsv``, ``.smi``, ``.smiles``, ``.txt`` (plain or ``.gz``) or
+            ``.parquet``; a path with wildcards stands for all files that match, sorted by name.
 
     Raises:
         MolfoundError: a file that is missing, of another kind, unreadable or empty, that has two columns of one name,
@@ -80,7 +82,7 @@ class Table:
         if pending:
             yield pa.Table.from_batches(pending).combine_chunks()
         if not found:
-            raise MolfoundError(f"{self._files[0].path} has a header and no rows")
+            raise MolfoundError(f"{self._files[0].path} has no rows")
 
     def column(self, name: str) -> pa.Array:
         """Return one whole column."""
@@ -133,7 +135,7 @@ class _File(Protocol):
 class _DelimitedFile:
     def __init__(self, path: Path, delimiter: str) -> None:
         self.path, self.delimiter = path, delimiter
-        with _readable(path), self._stream() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+        with _readable(path), _stream(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
             names = next(filter(None, csv.reader(text, delimiter=delimiter)), [])
         if not names:
             raise MolfoundError(f"{path} is empty")
@@ -146,7 +148,7 @@ class _DelimitedFile:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         # Every cell is read as text, so that a label that is no number can be told with its row and column.
         with (
-            self._stream() as stream,
+            _stream(self.path) as stream,
             pyarrow.csv.open_csv(
                 stream,
                 read_options=pyarrow.csv.ReadOptions(block_size=READ_BYTES, use_threads=False),
@@ -160,8 +162,32 @@ class _DelimitedFile:
         ):
             yield from reader
 
-    def _stream(self) -> Any:
-        return pa.input_stream(str(self.path), compression="gzip" if self.path.suffix == ".gz" else None)
+
+class _ListFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.types = {"smiles": pa.string()}
+
+    def rows(self) -> int:
+        with _readable(self.path):
+            return sum(batch.num_rows for batch in self.batches(["smiles"]))
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        # As one column, for no SMILES holds the delimiter, a control character.
+        with (
+            _stream(self.path) as stream,
+            pyarrow.csv.open_csv(
+                stream,
+                read_options=pyarrow.csv.ReadOptions(column_names=["line"], block_size=READ_BYTES, use_threads=False),
+                parse_options=pyarrow.csv.ParseOptions(delimiter="\x1f", quote_char=False),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={"line": pa.string()}, strings_can_be_null=False
+                ),
+            ) as reader,
+        ):
+            for batch in reader:
+                words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(batch["line"]), max_splits=1)
+                yield pa.record_batch([pc.list_element(words, 0)] * len(columns), names=list(columns))
 
 
 class _ParquetFile:
@@ -202,7 +228,14 @@ def _open(path: Path) -> _File:
         return _ParquetFile(path)
     if kind in DELIMITERS:
         return _DelimitedFile(path, DELIMITERS[kind])
-    raise MolfoundError(f"{path} is not a table: its name should end in .csv, .tsv (plain or .gz) or .parquet")
+    if kind in LISTS:
+        return _ListFile(path)
+    endings = ", ".join((*DELIMITERS, *LISTS))
+    raise MolfoundError(f"{path} is not a table: its name should end in {endings} (plain or .gz) or .parquet")
+
+
+def _stream(path: Path) -> Any:
+    return pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None)
 
 
 def _unique(names: Sequence[str], path: Path) -> Sequence[str]:

@@ -103,10 +103,45 @@ def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path, monkeypatch: pytes
     assert highest < rows * len(text) / 4
 
 
+@pytest.mark.parametrize("ending", [".smi", ".smi.gz", ".smiles", ".txt.gz"])
+def test_a_smiles_file_has_one_column_of_first_words(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "READ_BYTES", 64)
+    lines = ["CCO ethanol", '\tC[C@H](N)O\tname, with "words', "", "c1ccccc1", "[Na+].[Cl-],x", *["C/C=C/C"] * 40]
+    content = "\r\n".join(lines).encode()
+    path = tmp_path / f"m{ending}"
+    path.write_bytes(gzip.compress(content) if ending.endswith(".gz") else content)
+    table = Table([path])
+    assert table.columns == ("smiles",)
+    expected = ["CCO", "C[C@H](N)O", "c1ccccc1", "[Na+].[Cl-],x", *["C/C=C/C"] * 40]
+    assert table.rows() == len(expected)
+    assert [s for block in table.blocks(["smiles"], 3) for s in block["smiles"].to_pylist()] == expected
+    with pytest.raises(MolfoundError, match="no column 'logp'"):
+        table.require(["logp"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.smi", b"", "m.smi is empty"),
+        ("m.smi", b"\n\n", "m.smi"),
+        ("m.smi", b"C\n\xff\n", "cannot read"),
+        ("m.smi.gz", b"CCO\n", "cannot read"),
+        ("m.smi.gz", gzip.compress(b""), "m.smi.gz"),
+    ],
+)
+def test_a_bad_smiles_file_is_named_in_one_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MolfoundError, match=message) as caught:
+        list(Table([tmp_path / name]).blocks(["smiles"], 10))
+    assert "\n" not in str(caught.value)
+
+
 BAD_TABLES = {
     "empty": (b"", "t.csv is empty"),
     "empty lines": (b"\n\n", "t.csv is empty"),
-    "header without rows": (b"smiles,mu\n", "has a header and no rows"),
+    "header without rows": (b"smiles,mu\n", "has no rows"),
     "duplicate columns": (b"smiles,mu,mu\nC,1,2\n", "two columns named 'mu'"),
     "ragged": (b"smiles,mu\nC,1\nC\n", "Expected 2 columns, got 1"),
     "not text": (b"smiles,mu\nC,\xff\xfe\n", "cannot read"),
