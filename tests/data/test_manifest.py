@@ -16,13 +16,15 @@ from tests.data.real_data import DATA, needs_data
 def test_every_shipped_manifest_is_complete(name: str) -> None:
     manifest = load_manifest(name)
     assert manifest.name == name.rpartition("/")[2]
-    assert manifest.generator is not None or all(file.url for file in manifest.files)
+    # A table that cannot be fetched as it is has an address that tells of it.
+    fetched = manifest.generator is not None or all(file.url for file in manifest.files)
+    assert fetched or manifest.source.startswith("https://")
     for split in manifest.splits.values():
         assert not isinstance(split, FileSplit) or split.url
 
 
 @needs_data
-@pytest.mark.parametrize("name", [name for name in list_manifests() if name.startswith("toymix/")])
+@pytest.mark.parametrize("name", [name for name in list_manifests() if not load_manifest(name).generator])
 def test_shipped_manifests_fit_the_real_tables(name: str) -> None:
     manifest = load_manifest(name)
     table = Table(locate_files(manifest, DATA))
