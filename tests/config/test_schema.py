@@ -46,7 +46,7 @@ def test_only_what_has_no_good_default_is_required() -> None:
                 visit(child, f"{above}{key}.")
 
     visit(place_of(Experiment), "")
-    assert required == ["name", "data", "data.datasets", "model", "model.encoder", "tasks"]
+    assert required == ["name", "data", "data.datasets", "model", "model.encoder", "training.pretrained.run"]
 
 
 def test_defaults_written_out_change_nothing() -> None:
