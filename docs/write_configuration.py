@@ -54,7 +54,8 @@ def value_of(annotation: Any) -> str:
     found = parts(annotation)
     choices = [str(choice) for part in found if get_origin(part) is Literal for choice in get_args(part)]
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Component: "component"}
-    words = [word for kind, word in names.items() if kind in found] if not choices else [", ".join(choices)]
+    words = [word for kind, word in names.items() if kind in found]
+    words = [", ".join([*words, *choices])] if choices else words
     if any(isinstance(part, type) and issubclass(part, Section) for part in found):
         words = ["section"] if "text" not in words or dict in map(get_origin, found) else ["name or section"]
     mappings = sum(get_origin(part) is dict for part in found)
@@ -68,8 +69,8 @@ def value_of(annotation: Any) -> str:
 
 
 def is_empty(field: FieldInfo) -> bool:
-    """Return whether a field defaults to null or must be given."""
-    return field.is_required() or field.get_default() is None
+    """Return whether a field defaults to nothing or must be given."""
+    return field.is_required() or not field.get_default(call_default_factory=True)
 
 
 def shown_default(field: FieldInfo) -> str:

@@ -80,7 +80,7 @@ class EpochReporter:
                 name, value = next(iter(task_scores.mean.items()))
                 parts.append(f"{task} {name} {value:.4f}")
             for objective, told in scores.objectives.items():
-                name, value = next(iter(told.items()))
+                name, value = next(iter((told or scores.restored()[objective]).items()))
                 parts.append(f"{objective} {name} {value:.4f}")
         seconds = time.perf_counter() - self._started
         left = (self.epochs - epoch) * seconds

@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 import molfound as mf
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, load_specification
+from molfound.tasks.objectives import Objective
+from molfound.tasks.objectives.masked_bonds import MaskedBonds
 from molfound.training.evaluate_run import evaluate_run
 from molfound.training.pretrained import freeze, learning_rate_shares
 from molfound.training.run_folder import RunFolder
@@ -60,6 +62,16 @@ def test_objectives_are_trained_recorded_and_kept(experiment: MakeExperiment) ->
     assert losses[-1] < 0.8 * losses[0]
     _, scores = evaluate_run(run.path, "test", device="cpu")
     assert scores.restored() == kept["test"]
+
+
+def test_an_objective_need_not_tell_more_than_its_loss(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MaskedBonds, "figure_names", ())
+    monkeypatch.setattr(MaskedBonds, "figures", Objective.figures)
+    run = train(experiment(*UNLABELLED, "training.epochs=2"))
+    told = figures(run, "val", "masked_bonds")
+    assert {name: len(values) for name, values in told.items()} == {"loss": 2}
 
 
 def test_predictions_from_smiles_see_the_conformers_of_the_store(experiment: MakeExperiment) -> None:
