@@ -159,7 +159,7 @@ def test_an_unknown_figure_to_monitor_is_named(experiment: MakeExperiment) -> No
 
 def test_a_loss_that_is_not_finite_stops_and_is_named(experiment: MakeExperiment) -> None:
     with pytest.raises(
-        MolfoundError, match=r"loss of task .* is not finite at epoch \d+, step \d+ \(batch with .* rows \d+"
+        MolfoundError, match=r"the loss of .* is not finite at epoch \d+, step \d+ \(batch with .* rows \d+"
     ):
         train(experiment("training.optimizer.lr=1e30", "training.clip=null", "training.schedule.warmup=0.0"))
 
