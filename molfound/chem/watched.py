@@ -3,10 +3,13 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from molfound.chem.parsing import silenced_rdkit
@@ -59,7 +62,8 @@ class _Process(Generic[Input, Output]):
         self._count = len(inputs)
         self._connection, far_end = context.Pipe(duplex=False)
         self._process = context.Process(target=_serve, args=(function, list(inputs), far_end), daemon=False)
-        self._process.start()
+        with without_main_script():
+            self._process.start()
         far_end.close()
 
     def outputs(self, seconds: float) -> Iterator[Output | Hang]:
@@ -94,6 +98,21 @@ def _serve(function: Callable[[Input], Output], inputs: list[Input], connection:
                 return
             connection.send(answer)
     connection.close()
+
+
+@contextmanager
+def without_main_script() -> Iterator[None]:
+    """Keep processes that are spawned within the context from running the user's script a second time.
+
+    A spawned process imports the main module of its parent, so that a plain script, one that does not stand under ``if
+    __name__ == "__main__"``, would start all over in each. What we let processes do lies in modules of our own.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def end_with_parent() -> None:

@@ -21,14 +21,12 @@ def command(run: Path, overrides: tuple[str, ...], part: str, device: str, as_js
     KEY=VALUE changes the run's configuration, such as where the data lie: data.root=FOLDER.
     """
     from molfound.training.evaluate_run import evaluate_run
-    from molfound.training.summary import print_scores
+    from molfound.training.summary import print_objectives, print_scores
 
     tasks, scores = evaluate_run(run, part, overrides, device=device, allow_plugins=allow_plugins)
     if as_json:
         figures = {name: task.mean for name, task in scores.tasks.items()} | scores.restored()
         click.echo(json.dumps({name: {k: v if v == v else None for k, v in f.items()} for name, f in figures.items()}))
     else:
-        if tasks:
-            print_scores(scores.to_dict(tasks), title=f"{part} part, mean over labels")
-        for name, told in scores.restored().items():
-            click.echo(f"{name}: " + ", ".join(f"{figure} {value:.4f}" for figure, value in told.items()))
+        print_scores(scores.to_dict(tasks), title=f"{part} part, mean over labels")
+        print_objectives(scores.restored())

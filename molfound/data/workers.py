@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from molfound.chem.watched import end_with_parent
+from molfound.chem.watched import end_with_parent, without_main_script
 from molfound.data.build import Job, ShardRecord, build_shards
 from molfound.errors import MolfoundError
 from molfound.plugins import load_plugins
@@ -58,7 +58,8 @@ class ShardBuilders:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.processes, context, _start, (self.plugins,))
         try:
-            self._under_way[self._pool.submit(build_shards, job)] = done
+            with without_main_script():
+                self._under_way[self._pool.submit(build_shards, job)] = done
         except BrokenProcessPool as error:
             raise _died() from error
         while len(self._under_way) >= JOBS_AHEAD * self.processes:

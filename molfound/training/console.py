@@ -80,8 +80,7 @@ class EpochReporter:
                 name, value = next(iter(task_scores.mean.items()))
                 parts.append(f"{task} {name} {value:.4f}")
             for objective, told in scores.objectives.items():
-                name, value = next(iter((told or scores.restored()[objective]).items()))
-                parts.append(f"{objective} {name} {value:.4f}")
+                parts += [f"{objective} {name} {value:.4f}" for name, value in list(told.items())[:1]]
         seconds = time.perf_counter() - self._started
         left = (self.epochs - epoch) * seconds
         parts.append(f"{seconds:.1f} s ({rate:,.0f} molecules/s in training), {_duration(left)} left")

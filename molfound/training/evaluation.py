@@ -1,5 +1,6 @@
 """Scores of a model over a part of a mixture, the same for validation, test and the `evaluate` command."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,15 +44,13 @@ class Scores:
             figures |= {f"{name}/{figure}": value for figure, value in values.items()}
         return figures
 
-    def restored(self) -> dict[str, dict[str, float]]:
-        """Return what JSON holds of the objectives: objective → loss or figure → value."""
-        return {
-            name: {
-                **{key.partition("/")[2]: loss for key, loss in self.losses.items() if key.startswith(f"{name}/")},
-                **told,
-            }
-            for name, told in self.objectives.items()
-        }
+    def restored(self) -> dict[str, dict[str, float | None]]:
+        """Return what JSON holds of the objectives: objective → loss or figure → value, None where undefined."""
+        found: dict[str, dict[str, float | None]] = {}
+        for name, told in self.objectives.items():
+            losses = {key.partition("/")[2]: loss for key, loss in self.losses.items() if key.startswith(f"{name}/")}
+            found[name] = {key: value if math.isfinite(value) else None for key, value in {**losses, **told}.items()}
+        return found
 
     def to_dict(self, tasks: Mapping[str, Task]) -> dict[str, Any]:
         """Return what JSON holds: task → metric → mean, values and counts by label, undefined labels."""

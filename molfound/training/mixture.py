@@ -31,7 +31,8 @@ class TaskMixture:
     tasks: dict[str, Task]
 
     def __str__(self) -> str:
-        return f"{self.graphs}; tasks {', '.join(f'{name} ({len(task.labels)})' for name, task in self.tasks.items())}"
+        tasks = ", ".join(f"{name} ({len(task.labels)})" for name, task in self.tasks.items())
+        return f"{self.graphs}; tasks {tasks}" if tasks else str(self.graphs)
 
     def labelled(self, task: Task, part: str) -> LabelledMolecules:
         """Return the molecules of a part of a task's dataset with their labels, one dense table of them."""

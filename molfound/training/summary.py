@@ -20,17 +20,22 @@ def print_summary(run: RunFolder, *, as_json: bool) -> None:
         print("{}" if as_json else "no part was held out: nothing to report")
         return
     baselines = json.loads(run.baselines.read_text()) if run.baselines.is_file() else {}
+    objectives = json.loads(run.objectives.read_text())[part] if run.objectives.is_file() else {}
     if as_json:
         figures = {task: {name: s["mean"] for name, s in metrics.items()} for task, metrics in scores[part].items()}
-        print(json.dumps({"run": str(run.path), "part": part, "scores": figures, "baselines": baselines}))
+        told = {"objectives": objectives} if objectives else {}
+        print(json.dumps({"run": str(run.path), "part": part, "scores": figures, "baselines": baselines, **told}))
         return
     print_scores(scores[part], title=f"{part} part, mean over labels", baselines=baselines)
+    print_objectives(objectives)
 
 
 def print_scores(
     scores: TaskFigures, *, title: str, baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]] | None = None
 ) -> None:
-    """Print a table of tasks and metrics, the baselines' figures beside the model's."""
+    """Print a table of tasks and metrics, the baselines' figures beside the model's; nothing if there are no tasks."""
+    if not scores:
+        return
     names = list(dict.fromkeys(name for task in (baselines or {}).values() for name in task))
     table = Table(title=title, title_justify="left")
     table.add_column("task")
@@ -45,6 +50,12 @@ def print_scores(
             table.add_row(task if number == 0 else "", metric, *figures, str(used), str(score["undefined"]))
         table.add_section()
     Console(soft_wrap=False).print(table)
+
+
+def print_objectives(objectives: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Print a line for each objective: its losses, and what it tells beside them."""
+    for name, told in objectives.items():
+        print(f"{name}: " + ", ".join(f"{figure} {_number(value)}" for figure, value in told.items()))
 
 
 def _number(value: float | None) -> str:

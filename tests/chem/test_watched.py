@@ -1,5 +1,8 @@
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from rdkit import Chem
@@ -45,3 +48,13 @@ def test_a_process_that_dies_names_the_input():
 def test_rdkit_is_silent(capfd):
     assert list(watched(answer, ["complain"], 60.0)) == ["COMPLAIN"]
     assert "SMILES" not in capfd.readouterr().err
+
+
+def test_a_plain_script_is_not_run_a_second_time(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from molfound.chem.conformers import ConformerOptions, conformers_of_smiles\n"
+        "print(len(conformers_of_smiles(['CO'], ConformerOptions(), hang_seconds=60.0).coordinates))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr

@@ -201,6 +201,13 @@ def test_unfit_encoders_and_features_are_named() -> None:
         objectives.build("masked_bonds", replace(inputs, bonds=BONDS[1:]), Widths(nodes=8))
 
 
+def test_an_untrained_head_leaves_atoms_where_they_are(batch: GraphBatch) -> None:
+    network, part = built("denoising", "two_track")
+    left = corrupted(batch)
+    figures = part.figures(part(network(left.batch), left))
+    assert figures["rmsd"] == pytest.approx(figures["noise"]) != 0
+
+
 def test_an_untrained_head_is_near_chance(batch: GraphBatch) -> None:
     network, part = built("masked_atoms", "two_track")
     left = corrupted(batch)

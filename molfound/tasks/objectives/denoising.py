@@ -10,7 +10,7 @@ from torch import Tensor
 from molfound.errors import MolfoundError
 from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.representations import Representations, Widths
-from molfound.nn.two_track import CoordinateHead, distances
+from molfound.nn.two_track import CoordinateHead, distances, initialize
 from molfound.nn.two_track.precision import widened, without_autocast
 from molfound.tasks.corruption import CorruptedBatch
 from molfound.tasks.objectives.objective import Objective, Sums, objectives, ratio
@@ -59,6 +59,7 @@ class Denoising(Objective):
         if heads is None:
             raise MolfoundError("objective 'denoising' needs the option heads: the encoder has no attention heads")
         self.head = CoordinateHead(widths.nodes, heads, widths.pairs, dropout=dropout)
+        initialize(self.head, "stable")
         self.weights = {"coordinates": coordinates, "distances": distances}
 
     def forward(self, made: Representations, corrupted: CorruptedBatch) -> Sums:

@@ -11,7 +11,7 @@ from torch import Tensor
 from molfound.errors import MolfoundError
 from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.representations import Representations, Widths
-from molfound.nn.two_track import TokenHead
+from molfound.nn.two_track import TokenHead, initialize
 from molfound.tasks.corruption import CorruptedBatch
 from molfound.tasks.objectives.objective import Objective, Sums, objectives, ratio
 
@@ -42,6 +42,7 @@ class MaskedAtoms(Objective):
             raise MolfoundError("objective 'masked_atoms' asks for elements: add atomic_number to features.atoms")
         self.column = names.index("atomic_number")
         self.head = TokenHead(widths.nodes)
+        initialize(self.head, "stable")
         self.weights = {"loss": weight}
 
     def forward(self, made: Representations, corrupted: CorruptedBatch) -> Sums:
