@@ -26,6 +26,8 @@ from molfound.model import ModelSpecification, MolecularModel, load_model, load_
 from molfound.plugins import restore_plugins
 
 FEATURIZED_AT_ONCE = 4096
+# Of atoms, in a batch of an encoder that represents pairs: its memory grows with them.
+PAIRS_AT_ONCE = 1 << 17
 
 
 def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins: bool = False) -> "Predictor":
@@ -91,7 +93,7 @@ class Predictor:
         Args:
             smiles: SMILES of any number of molecules.
             tasks: which tasks to predict; None: all.
-            batch_size: molecules per forward pass; it changes the speed only.
+            batch_size: molecules per forward pass, at most; it changes the speed only.
 
         Raises:
             MolfoundError: an unknown task, with the nearest name.
@@ -153,7 +155,8 @@ class Predictor:
             return
         collection = GraphCollection({"input": arrays})
         device = next(self.model.parameters()).device
-        for batch in evaluation_batches(collection, np.arange(len(collection)), BatchLimits(batch_size)):
+        limits = BatchLimits(batch_size, pairs=PAIRS_AT_ONCE if self.model.encoder.widths.pairs is not None else None)
+        for batch in evaluation_batches(collection, np.arange(len(collection)), limits):
             yield batch, {name: values.cpu() for name, values in self.model.predict(batch.to(device)).items()}
 
 
