@@ -1,6 +1,5 @@
 """Preparation: from a dataset's table to its graph store, in parallel, resumable, the same bytes whatever happened."""
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -119,15 +118,6 @@ def prepare_dataset(
             coordinates=None if data.conformers is None else coordinate_source(manifest, data.conformers, table),
         )
         return _Preparation(manifest, table, families, data, folder, plugins, progress).run()
-
-
-def _refuse_unguarded_script() -> None:
-    """Refuse to wait while a new process imports the main script: its parent holds the folder and waits for it."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise MolfoundError(
-            "this script is run again by every process that it starts: put what it does under an "
-            "'if __name__ == \"__main__\":' line"
-        )
 
 
 def open_table(manifest: Manifest, root: Path, store: Path, *, progress: bool = True) -> Table:
@@ -285,7 +275,6 @@ def rejected_table(dataset: str, rejected: Sequence[RejectedRow]) -> memoryview:
 @contextmanager
 def _held(folder: Path, progress: bool) -> Iterator[None]:
     """Hold the store's folder, to write into it; say so when another process holds it, and wait."""
-    _refuse_unguarded_script()
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)

@@ -87,8 +87,7 @@ def available_cores() -> int:
 
 def _died() -> MolfoundError:
     return MolfoundError(
-        "a process that prepares the data died (killed, out of memory, or started from a script without an "
-        "'if __name__ == \"__main__\":' line); "
+        "a process that prepares the data died (killed, or out of memory); "
         "finished shards are kept: run it again, with fewer data.processes if need be"
     )
 

@@ -214,7 +214,7 @@ def test_a_process_that_dies_is_told_and_nothing_is_lost(tmp_path: Path, small: 
 
 
 @pytest.mark.usefixtures("table")
-def test_a_script_without_a_main_line_is_told_and_ends(tmp_path: Path) -> None:
+def test_a_script_without_a_main_line_prepares_too(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         "import sys\n"
         "from pathlib import Path\n"
@@ -223,11 +223,9 @@ def test_a_script_without_a_main_line_is_told_and_ends(tmp_path: Path) -> None:
         "main(Path(sys.argv[1]), int(sys.argv[2]))\n"
     )
     with preparing(tmp_path, 2, [str(tmp_path / "script.py")]) as process:
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode
-    assert "MolfoundError: this script is run again by every process that it starts" in errors
-    assert "a process that prepares the data died" in errors
-    assert "waiting for it" not in errors
+        built, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert int(built) > 0
 
 
 def test_a_second_process_waits_and_says_so(
