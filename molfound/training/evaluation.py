@@ -61,11 +61,13 @@ class Evaluation:
     """Collects predictions batch by batch and computes the scores of all tasks at the end.
 
     Args:
-        model: whose tasks and normalisers are used.
+        model: whose tasks, normalisers and objectives are used.
+        corruptor: takes from the batches what the objectives restore; None: they are not evaluated.
     """
 
-    def __init__(self, model: MolecularModel) -> None:
-        self.model = model
+    def __init__(self, model: MolecularModel, corruptor: Corruptor | None = None) -> None:
+        self.model, self.corruptor = model, corruptor
+        self._batches = 0
         self.tasks = model.tasks
         self.sums: dict[str, Sums] = {}
         self.normalizers = model.normalizers
@@ -75,14 +77,22 @@ class Evaluation:
         }
 
     def update(self, predictions: Mapping[str, Tensor], batch: GraphBatch) -> None:
-        """Add a batch: predictions as the heads give them, labels of the batch in original units."""
+        """Add a batch: predictions as the heads give them, labels of the batch in original units.
+
+        What the batch loses for the objectives depends on its number among those added.
+        """
         for name, prediction in predictions.items():
             if name in batch.labels:
                 target = self.normalizers[name].normalize(batch.labels[name])
                 self.metrics[name].update(prediction.float().cpu(), target.cpu())
 
-    def update_objectives(self, sums: Mapping[str, Sums]) -> None:
-        """Add what the objectives say of a batch."""
+        if self.corruptor is not None:
+            self._update_objectives(self.corruptor(batch, "evaluation", self._batches))
+        self._batches += 1
+
+    @torch.no_grad()
+    def _update_objectives(self, corrupted: CorruptedBatch) -> None:
+        _, sums = self.model.restore(corrupted)
         for name, totals in sums.items():
             before = self.sums.get(name)
             added = {key: value.detach().double().cpu() for key, value in totals.items()}
@@ -109,19 +119,10 @@ def evaluate(model: MolecularModel, batches: Iterable[GraphBatch], corruptor: Co
         batches: of a part.
         corruptor: for the objectives; None: they are not evaluated.
     """
-    evaluation = Evaluation(model)
-    for number, (predictions, batch) in enumerate(predicted(model, batches)):
+    evaluation = Evaluation(model, corruptor)
+    for predictions, batch in predicted(model, batches):
         evaluation.update(predictions, batch)
-        if corruptor is not None:
-            evaluation.update_objectives(restored(model, corruptor(batch, "evaluation", number)))
     return evaluation.compute()
-
-
-@torch.no_grad()
-def restored(model: MolecularModel, corrupted: CorruptedBatch) -> dict[str, Sums]:
-    """Return the sums of a model's objectives over a batch."""
-    _, sums = model.restore(corrupted)
-    return sums
 
 
 def predicted(model: MolecularModel, batches: Iterable[GraphBatch]) -> Iterator[tuple[dict[str, Tensor], GraphBatch]]:

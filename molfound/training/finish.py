@@ -7,7 +7,7 @@ from molfound.model import MolecularModel
 from molfound.training.baselines import Forest, forest_scores, mean_scores
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
-from molfound.training.evaluation import Evaluation, predicted, restored
+from molfound.training.evaluation import Evaluation, predicted
 from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture, label_pairs
 from molfound.training.report import write_report
@@ -29,11 +29,9 @@ def finish(
         if part == "train":
             continue
         batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
-        evaluation, kept = Evaluation(model), LabelledPredictions(model, mixture)
-        for number, (predictions, batch) in enumerate(predicted(model, batches)):
+        evaluation, kept = Evaluation(model, corruptor), LabelledPredictions(model, mixture)
+        for predictions, batch in predicted(model, batches):
             evaluation.update(predictions, batch)
-            if corruptor is not None:
-                evaluation.update_objectives(restored(model, corruptor(batch, "evaluation", number)))
             if part == "test":
                 kept.add(predictions, batch)
         found = evaluation.compute()

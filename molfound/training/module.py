@@ -16,7 +16,7 @@ from molfound.tasks.corruption import CorruptedBatch
 from molfound.training.average import WeightAverage
 from molfound.training.checkpoint import Progress, restore_random_states
 from molfound.training.corrupting import Corruptor
-from molfound.training.evaluation import Evaluation, restored
+from molfound.training.evaluation import Evaluation
 from molfound.training.objective import (
     bound_losses,
     objective_losses,
@@ -140,7 +140,7 @@ class TrainingModule(LightningModule):
         """Evaluate the averaged weights where there are any."""
         if self.average is not None:
             self.average.swap(self.model)
-        self.evaluation = Evaluation(self.model)
+        self.evaluation = Evaluation(self.model, self.corruptor)
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Collect the predictions of a batch."""
@@ -148,8 +148,6 @@ class TrainingModule(LightningModule):
         # In full precision, as the scores of the finished model are.
         with torch.autocast(self.device.type, enabled=False):
             self.evaluation.update(self.model(batch), batch)
-            if self.corruptor is not None:
-                self.evaluation.update_objectives(restored(self.model, self.corruptor(batch, "evaluation", batch_idx)))
 
     def on_validation_end(self) -> None:
         """Go back to the weights in training."""

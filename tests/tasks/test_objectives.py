@@ -89,7 +89,7 @@ def test_the_losses_of_a_fixed_batch_go_down(objective: str, encoder: str, batch
         optimizer.zero_grad()
         sum(losses.values()).backward()
         optimizer.step()
-        course.append({name: float(value) for name, value in losses.items()})
+        course.append({name: value.item() for name, value in losses.items()})
     for name in part.loss_names:
         assert course[-1][name] < 0.7 * course[0][name], name
 

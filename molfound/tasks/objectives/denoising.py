@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from molfound.config.schema import Count, Dropout
 from molfound.errors import MolfoundError
 from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.representations import Representations, Widths
@@ -49,8 +50,8 @@ class Denoising(Objective):
         *,
         coordinates: Weight = 1.0,
         distances: Weight = 1.0,
-        heads: Annotated[int, Field(ge=1)] | None = None,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        heads: Count | None = None,
+        dropout: Dropout = 0.1,
     ) -> None:
         super().__init__(inputs, widths)
         if widths.pairs is None:
