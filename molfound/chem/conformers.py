@@ -23,7 +23,7 @@ from rdkit.Chem.rdForceFieldHelpers import (
 from scipy.spatial.distance import pdist
 
 from molfound.chem.edges import offsets
-from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
+from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit, without_map_numbers
 from molfound.chem.watched import Hang, watched
 
 CONFORMER_VERSION = "1"
@@ -260,14 +260,6 @@ def generate_conformers(molecule: Chem.Mol, options: ConformerOptions) -> Confor
 def coincident(coordinates: npt.NDArray[np.floating]) -> bool:
     """Return whether any two of n atoms, [n, 3] in Å, are nearer than `COINCIDENT`."""
     return len(coordinates) > 1 and bool(pdist(coordinates).min() < COINCIDENT)
-
-
-def without_map_numbers(molecule: Chem.Mol) -> Chem.Mol:
-    """Return a copy of the molecule without atom-map numbers, which are names of atoms and no chemistry."""
-    bare = Chem.Mol(molecule)
-    for atom in bare.GetAtoms():
-        atom.SetAtomMapNum(0)
-    return bare
 
 
 def _canonical(molecule: Chem.Mol) -> tuple[str, Chem.Mol, list[int]]:

@@ -78,6 +78,16 @@ def parse_aloud(smiles: object, max_heavy_atoms: int) -> Chem.Mol | Rejection:
     return molecule
 
 
+def without_map_numbers(molecule: Chem.Mol) -> Chem.Mol:
+    """Return the molecule, or a copy of it, without atom-map numbers, which are names of atoms and no chemistry."""
+    if all(atom.GetAtomMapNum() == 0 for atom in molecule.GetAtoms()):
+        return molecule
+    bare = Chem.Mol(molecule)
+    for atom in bare.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return bare
+
+
 _silence_lock = threading.Lock()
 _silence_depth = 0
 _silence: rdBase.BlockLogs | None = None

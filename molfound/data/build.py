@@ -13,7 +13,7 @@ from rdkit import Chem
 from threadpoolctl import threadpool_limits
 
 from molfound.chem.graphs import GraphBlock, featurize_smiles
-from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
+from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit, without_map_numbers
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.data import coordinates, label_shards
 from molfound.data.bonds import bond_ends
@@ -250,13 +250,3 @@ def _write(folder: Path, stem: str, family: Family, block: Block) -> ShardRecord
 def read_rejected(schema: pa.Schema) -> list[RejectedRow]:
     """Return the rejected rows that a shard's schema tells of."""
     return [RejectedRow(*row) for row in json.loads(schema.metadata[REJECTED.encode()])]
-
-
-def without_map_numbers(molecule: Chem.Mol) -> Chem.Mol:
-    """Return the molecule without atom-map numbers, which are names of atoms and no chemistry."""
-    if all(atom.GetAtomMapNum() == 0 for atom in molecule.GetAtoms()):
-        return molecule
-    bare = Chem.Mol(molecule)
-    for atom in bare.GetAtoms():
-        atom.SetAtomMapNum(0)
-    return bare
