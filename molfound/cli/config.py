@@ -8,7 +8,8 @@ import click
 
 if TYPE_CHECKING:
     from molfound.config import Experiment
-    from molfound.data.manifest import Manifest
+    from molfound.config.schema import TaskConfig
+    from molfound.data.manifest import Manifest, TaskSpec
 
 OVERRIDES = "[KEY=VALUE]..."
 
@@ -45,8 +46,9 @@ def schema() -> None:
 def params(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Count the parameters of CONFIG's model, part by part, without allocating it.
 
-    Where a task's labels have a wildcard (alert_*), the dataset's table is opened, for their number; a generated table
-    (embedded) is made for that, in data.store, if it is not there yet. Otherwise no data are needed.
+    Where a task's labels have a wildcard (alert_*) and the manifest does not say how many columns it stands for, the
+    dataset's table is opened, for their number; a generated table (embedded) is made for that, in data.store, if it is
+    not there yet. Otherwise no data are needed.
     """
     from molfound.config import load_config
     from molfound.model import count_parameters, specify
@@ -66,17 +68,29 @@ def params(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
 
 
 def _manifests_and_columns(experiment: "Experiment") -> tuple[dict[str, "Manifest"], dict[str, list[str]]]:
-    """Return the datasets' manifests and columns; a table is opened only where a task's wildcard stands for columns."""
+    """Return the datasets' manifests and columns; a table is opened only where nothing else tells how many there are.
+
+    Where the manifest tells how many columns a wildcard stands for, others stand in for them.
+    """
     from molfound.data.mixture import load_manifests, table_columns
 
     manifests = load_manifests(experiment)
     columns: dict[str, list[str]] = {}
     for name, manifest in manifests.items():
-        labels: list[str] = []
-        for task_name, task in experiment.tasks.items():
-            if task.dataset == name:
-                described = manifest.tasks.get(task.task or task_name)
-                labels += task.labels or (described.labels if described is not None else ())
-        wild = any("*" in label or "?" in label for label in labels)
-        columns |= table_columns(experiment, {name: manifest}) if wild else {name: labels}
+        tasks = {key: task for key, task in experiment.tasks.items() if task.dataset == name}
+        counted = [_counted_columns(task, manifest.tasks.get(task.task or key)) for key, task in tasks.items()]
+        known = [labels for labels in counted if labels is not None]
+        if len(known) < len(counted):
+            columns |= table_columns(experiment, {name: manifest})
+        else:
+            columns[name] = [label for labels in known for label in labels]
     return manifests, columns
+
+
+def _counted_columns(task: "TaskConfig", described: "TaskSpec | None") -> tuple[str, ...] | None:
+    """Return the columns of a task, or as many that stand in for them; None where only the table tells how many."""
+    from molfound.data.tables import is_wildcard
+
+    if task.labels is not None:
+        return None if any(map(is_wildcard, task.labels)) else task.labels
+    return () if described is None else described.counted_columns()

@@ -13,7 +13,8 @@ from molfound.config.component import Component
 from molfound.config.documents import read_mapping
 from molfound.config.locations import find_shipped, shipped_names
 from molfound.config.problems import validated
-from molfound.config.schema import FileSplit, Key, Kind, Level, Section, SplitSpec, Text, Texts
+from molfound.config.schema import Count, FileSplit, Key, Kind, Level, Section, SplitSpec, Text, Texts
+from molfound.data.tables import expand_columns, is_wildcard
 from molfound.errors import MolfoundError, did_you_mean
 
 
@@ -39,6 +40,41 @@ class TaskSpec(Section):
     """Label columns, wildcards allowed."""
     classes: Annotated[int, Field(ge=2)] | None = None
     """Number of classes of a multiclass task."""
+    count: Count | None = None
+    """How many columns the labels stand for, wildcards expanded; null: any number."""
+
+    def columns_among(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Return the label columns among those of the table.
+
+        Raises:
+            MolfoundError: a name or wildcard that matches no column (with the nearest), or another `count` of columns.
+
+        >>> TaskSpec(kind="binary", labels=["assayID-*"], count=2).columns_among(["SMILES", "assayID-7", "assayID-3"])
+        ('assayID-7', 'assayID-3')
+        """
+        found = expand_columns(self.labels, columns)
+        if self.count is not None and len(found) != self.count:
+            raise MolfoundError(
+                f"the labels {', '.join(self.labels)} stand for {len(found):,} columns of the table, and the manifest "
+                f"says {self.count:,}"
+            )
+        return found
+
+    def counted_columns(self) -> tuple[str, ...] | None:
+        """Return columns that stand in for the table's, as many; None where only the table can tell how many.
+
+        >>> TaskSpec(kind="binary", labels=["a", "b_*"], count=3).counted_columns()
+        ('a', 'b_0', 'b_1')
+        """
+        wild = [label for label in self.labels if is_wildcard(label)]
+        if not wild:
+            return self.labels
+        if self.count is None or len(wild) > 1:
+            return None
+        missing = self.count - len(self.labels) + 1
+        return tuple(
+            name for label in self.labels for name in (_numbered(label, missing) if label == wild[0] else [label])
+        )
 
 
 class GivenCoordinates(Section):
@@ -178,6 +214,11 @@ def find_files(name: str, folders: Sequence[Path]) -> list[Path]:
     return []
 
 
+def _numbered(wildcard: str, count: int) -> list[str]:
+    first, _, rest = wildcard.replace("?", "*").partition("*")
+    return [f"{first}{number}{rest.replace('*', '')}" for number in range(count)]
+
+
 def _located(name: str, folders: Sequence[Path], url: str | None, sha256: str | None) -> list[Path]:
     found = find_files(name, folders)
     if found:
@@ -192,14 +233,22 @@ def _located(name: str, folders: Sequence[Path], url: str | None, sha256: str | 
 def _check_sum(name: str, found: Sequence[Path], sha256: str) -> None:
     if len(found) > 1:
         raise MolfoundError(f"'{name}' stands for {len(found)} files, and a sha256 is the checksum of one")
-    path = found[0]
+    digest = file_sha256(found[0])
+    if digest != sha256.lower():
+        raise MolfoundError(f"{found[0]} is another file than expected: its sha256 is {digest}, not {sha256}")
+
+
+def file_sha256(path: Path) -> str:
+    """Return a file's SHA-256 checksum in hexadecimal digits; it is read once until it changes.
+
+    Raises:
+        MolfoundError: it cannot be read.
+    """
     try:
         status = path.stat()
-        digest = _sha256(path, status.st_size, status.st_mtime_ns)
+        return _sha256(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise MolfoundError(f"cannot read {path}: {error.strerror}") from error
-    if digest != sha256.lower():
-        raise MolfoundError(f"{path} is another file than expected: its sha256 is {digest}, not {sha256}")
 
 
 @cache

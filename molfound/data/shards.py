@@ -51,20 +51,35 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     Raises:
         MolfoundError: the disk is full, or the path cannot be written; nothing partial is left.
     """
+    with partial_file(path) as partial, partial.open("wb") as file:
+        file.write(content)
+
+
+@contextmanager
+def partial_file(path: Path) -> Iterator[Path]:
+    """Yield the path to write a file at that becomes `path` at the end, complete and on the disk, or is removed.
+
+    Raises:
+        MolfoundError: the disk is full, or the path cannot be written; nothing partial is left.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}{PARTIAL}")
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            yield partial
+            publish(partial, path)
         except BaseException:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
             raise
-        flush_folder(path.parent)
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Put a finished file on the disk and give it its name, in the same folder."""
+    with partial.open("r+b") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+    flush_folder(path.parent)
 
 
 @contextmanager

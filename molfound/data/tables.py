@@ -117,10 +117,15 @@ def expand_columns(patterns: Iterable[str], columns: Sequence[str]) -> tuple[str
         wildcard = re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."))
         matches = [name for name in columns if wildcard.fullmatch(name)]
         if not matches:
-            kind = "wildcard" if "*" in pattern or "?" in pattern else "column"
+            kind = "wildcard" if is_wildcard(pattern) else "column"
             raise MolfoundError(f"label {kind} '{pattern}' matches no column{did_you_mean(pattern, columns)}")
         expanded.update(dict.fromkeys(matches))
     return tuple(expanded)
+
+
+def is_wildcard(label: str) -> bool:
+    """Whether a label stands for whatever columns match it."""
+    return "*" in label or "?" in label
 
 
 class _File(Protocol):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from molfound.config.component import Component
 from molfound.config.schema import Experiment, Kind, Level, TaskConfig
-from molfound.data.manifest import Manifest
+from molfound.data.manifest import Manifest, TaskSpec
 from molfound.data.tables import expand_columns
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.tasks.heads import heads
@@ -104,7 +104,7 @@ def _resolve(name: str, config: TaskConfig, manifest: Manifest, columns: Sequenc
         config.dataset,
         level,
         kind,
-        _expanded(labels, columns, name),
+        _expanded(name, labels, described if config.labels is None else None, columns),
         classes=classes,
         head=config.head,
         loss=config.loss,
@@ -115,9 +115,9 @@ def _resolve(name: str, config: TaskConfig, manifest: Manifest, columns: Sequenc
     )
 
 
-def _expanded(labels: Sequence[str], columns: Sequence[str], task: str) -> tuple[str, ...]:
+def _expanded(task: str, labels: Sequence[str], described: TaskSpec | None, columns: Sequence[str]) -> tuple[str, ...]:
     try:
-        return expand_columns(labels, columns)
+        return expand_columns(labels, columns) if described is None else described.columns_among(columns)
     except MolfoundError as error:
         raise MolfoundError(f"task '{task}': {error}") from None
 
