@@ -26,8 +26,9 @@ from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
 from molfound.encodings import compute_encoding
 from molfound.model import MolecularModel, count_parameters, specify
 from molfound.tasks.resolve import make_task
-from molfound.training.objective import bound_losses, task_losses, total_loss
+from molfound.training.objective import task_losses
 from molfound.training.optimization import make_optimizer
+from molfound.training.weighting import TaskWeighting, WeighedTask, make_weighting
 
 BAR, LOADER_BAR = 1.3, 0.05
 FILES = {"qm9": "qm9.csv.gz", "tox21": "Tox21-7k-12-labels.csv.gz", "zinc12k": "ZINC12k.csv.gz"}
@@ -123,7 +124,7 @@ class Molfound(Timed):
         nodes, edges = (ptr.diff().numpy() for ptr in (collection.node_ptr, collection.edge_ptr))
         pools = {name: Pool(np.arange(*span)) for name, span in collection.ranges.items()}
         self.sampler = MixtureSampler(pools, limits, nodes, edges, seed=0)
-        self.losses = bound_losses(model.tasks)
+        self.weighting = weighting_of(model)
         self.collection, self.size = collection, limits.graphs
         self.batches = self._batches()
 
@@ -138,8 +139,7 @@ class Molfound(Timed):
         self.start()
         batch = next(self.batches)
         self.lap("batch")
-        losses = task_losses(self.model, self.losses, self.model(batch), batch)
-        loss = total_loss(losses, self.model.loss_weights)
+        loss = self.weighting(task_losses(self.model, self.model(batch), batch))
         self.lap("forward")
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -209,6 +209,12 @@ def rows(collection: GraphCollection, position: int) -> dict[str, torch.Tensor]:
     }
 
 
+def weighting_of(model: MolecularModel) -> TaskWeighting:
+    """Return the weighting of the tasks as given."""
+    tasks = {name: WeighedTask(task.kind, task.weight, labels=0) for name, task in model.tasks.items()}
+    return make_weighting(EXPERIMENT.training.task_weights, tasks, {})
+
+
 def check_equal(model: MolecularModel, plain: PlainGINE, collection: GraphCollection, data: list[Data]) -> None:
     """Raise unless both models predict and lose the same on the same molecules."""
     positions = range(0, len(data), 20)
@@ -218,7 +224,7 @@ def check_equal(model: MolecularModel, plain: PlainGINE, collection: GraphCollec
         predictions, expected = model(batch), plain(theirs)
         for task, values in predictions.items():
             torch.testing.assert_close(values, expected[task][slice(*batch.datasets[task])], atol=1e-4, rtol=1e-4)
-        loss = total_loss(task_losses(model, bound_losses(model.tasks), predictions, batch), model.loss_weights)
+        loss = weighting_of(model)(task_losses(model, predictions, batch))
         torch.testing.assert_close(loss, masked_losses(expected, theirs), atol=1e-4, rtol=1e-4)
 
 

@@ -19,6 +19,7 @@ from molfound.tasks.corruption import CorruptedBatch
 from molfound.tasks.heads import heads
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.objectives import Objective, Sums, objectives
+from molfound.tasks.task_loss import TaskLoss
 
 Span = tuple[int, int]
 
@@ -33,6 +34,7 @@ class MolecularModel(nn.Module):
         tasks: by name.
         objectives: by name.
         normalizers: by task; they change nothing until their training statistics are set or loaded.
+        losses: by task, with the counts of the training labels where a loss asks for them.
 
     Raises:
         MolfoundError: an unknown component or option, or components that do not fit together.
@@ -65,6 +67,7 @@ class MolecularModel(nn.Module):
         self.normalizers = Normalizers(
             {name: Normalizer.identity(len(task.labels)) for name, task in self.tasks.items()}
         )
+        self.losses = TaskLosses({name: TaskLoss(task) for name, task in self.tasks.items()})
 
     def forward(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Return the predictions of each task whose dataset is in the batch, on that dataset's rows only.
@@ -186,6 +189,16 @@ class Normalizers(nn.ModuleDict):
         normalizer = super().__getitem__(key)
         assert isinstance(normalizer, Normalizer)
         return normalizer
+
+
+class TaskLosses(nn.ModuleDict):
+    """Losses by task."""
+
+    def __getitem__(self, key: str) -> TaskLoss:
+        """Return a task's loss."""
+        loss = super().__getitem__(key)
+        assert isinstance(loss, TaskLoss)
+        return loss
 
 
 def count_parameters(specification: ModelSpecification) -> dict[str, int]:

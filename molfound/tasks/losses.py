@@ -1,18 +1,21 @@
 """Losses: elementwise functions in a registry, and the mean of one over the labels that are present."""
 
+import inspect
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from molfound.tasks.kinds import KindRegistry
 
 ElementwiseLoss = Callable[..., Tensor]
 Reduction = Literal["value", "label"]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 losses: KindRegistry[ElementwiseLoss] = KindRegistry("loss")
 
@@ -41,11 +44,85 @@ def bce(prediction: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(prediction, target, reduction="none")
 
 
+@losses.register("balanced_bce", kinds=["binary"])
+def balanced_bce(
+    prediction: Tensor,
+    target: Tensor,
+    counts: Tensor,
+    *,
+    beta: Annotated[float, Field(ge=0, lt=1)] | None = None,
+    cap: PositiveFloat = 100.0,
+) -> Tensor:
+    """`bce` with the positives of each label weighted up against its negatives, in nats, [R, L].
+
+    Args:
+        prediction: [R, L], logits.
+        target: [R, L], 0 or 1.
+        counts: [L, 2], how many negatives and positives each label has among the training rows; or, one for each
+            target, [R, L, 2].
+        beta: None: a positive weighs negatives / positives. Else E(negatives) / E(positives) by the effective number
+            of n samples E(n) = (1 - beta^n) / (1 - beta) (Cui et al. 2019, equation 3), from no balance at 0 to the
+            ratio itself near 1.
+        cap: the largest weight. A label of which the training rows have one class only has weight 1.
+
+    Example:
+        >>> counts = torch.tensor([[90, 10], [999, 1], [50, 0]])
+        >>> balanced_bce(torch.zeros(1, 3), torch.ones(1, 3), counts) / math.log(2)
+        tensor([[  9., 100.,   1.]])
+    """
+    effective = counts.float() if beta is None else _effective_number(counts.float(), beta)
+    negative, positive = effective.unbind(-1)
+    balanced = (negative / positive.clamp(min=1)).clamp(max=cap)
+    weight = torch.where((counts > 0).all(-1), balanced, torch.ones_like(balanced))
+    return bce(prediction, target) * torch.where(target > 0, weight, torch.ones_like(weight))
+
+
+@losses.register("focal", kinds=["binary"])
+def focal(prediction: Tensor, target: Tensor, *, gamma: NonNegativeFloat = 2.0, alpha: Share | None = 0.25) -> Tensor:
+    """Focal loss of logits [R, L] against targets 0 or 1, [R, L] (Lin et al. 2017, equation 5).
+
+    `bce` times (1 - p)^gamma, where p is the probability given to the true class: what is right already counts little.
+
+    Args:
+        prediction: [R, L], logits.
+        target: [R, L], 0 or 1.
+        gamma: at 0 the focal loss is `bce`.
+        alpha: weight of a positive, a negative's being 1 - alpha; None: both weigh 1.
+    """
+    wrong = prediction * (1 - 2 * target)
+    # As the exponential of a logarithm: the power of a probability of 0 has no finite derivative where gamma < 1.
+    loss = (gamma * F.logsigmoid(wrong)).exp() * F.softplus(wrong)
+    return loss if alpha is None else loss * (alpha * target + (1 - alpha) * (1 - target))
+
+
 @losses.register("cross_entropy", kinds=["multiclass"])
 def cross_entropy(prediction: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of logits [R, L, classes] against class numbers [R, L], in nats, [R, L]."""
     flat = F.cross_entropy(prediction.flatten(0, 1), target.flatten().long(), reduction="none")
     return flat.view_as(target)
+
+
+@losses.register("hybrid_cross_entropy", kinds=["multiclass"])
+def hybrid_cross_entropy(
+    prediction: Tensor, target: Tensor, *, alpha: Share = 0.5, error: Literal["squared", "absolute"] = "squared"
+) -> Tensor:
+    """Cross-entropy and the error of the expected class, for classes that are bins of a number in their order, [R, L].
+
+    alpha * cross-entropy + (1 - alpha) * error of the mean class number under the predicted probabilities: unlike the
+    cross-entropy alone, it knows that a bin is nearer to its neighbours than to the others. Beaini et al. 2024 train
+    the binned gene expressions of L1000 so.
+
+    Args:
+        prediction: [R, L, classes], logits.
+        target: [R, L], class numbers.
+        alpha: share of the cross-entropy.
+        error: squared or absolute, in units of classes.
+    """
+    logarithm = prediction.log_softmax(-1)
+    bins = torch.arange(prediction.shape[-1], device=prediction.device, dtype=prediction.dtype)
+    miss = (logarithm.exp() * bins).sum(-1) - target
+    entropy = -logarithm.gather(-1, target.long().unsqueeze(-1)).squeeze(-1)
+    return alpha * entropy + (1 - alpha) * (miss.square() if error == "squared" else miss.abs())
 
 
 def bound_loss(name: str, options: dict[str, object] | None = None) -> ElementwiseLoss:
@@ -55,6 +132,15 @@ def bound_loss(name: str, options: dict[str, object] | None = None) -> Elementwi
         MolfoundError: an unknown loss or option, or an option of a wrong type.
     """
     return partial(losses[name], **losses.check(name, options or {}))
+
+
+def needs_counts(name: str) -> bool:
+    """Return whether a loss takes, after prediction and target, the `counts` of the training labels by class.
+
+    >>> needs_counts("balanced_bce"), needs_counts("bce")
+    (True, False)
+    """
+    return "counts" in inspect.signature(losses[name]).parameters
 
 
 def masked_loss(
@@ -98,3 +184,9 @@ def masked_loss(
 def _mean(total: Tensor, weight: Tensor) -> Tensor:
     """Return total / weight, and the total itself (which is 0 then) where the weight is 0."""
     return total / torch.where(weight > 0, weight, torch.ones_like(weight))
+
+
+def _effective_number(counts: Tensor, beta: float) -> Tensor:
+    """Return (1 - beta^n) / (1 - beta) of each count n."""
+    rate = math.log(beta) if beta > 0 else -math.inf
+    return torch.where(counts > 0, -torch.expm1(counts * rate) / (1 - beta), torch.zeros_like(counts))

@@ -11,13 +11,14 @@ from torch import Tensor
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
 from molfound.tasks.corruption import CorruptedBatch
-from molfound.tasks.losses import bound_loss
 from molfound.tasks.objectives import Sums
 from molfound.tasks.packed import PackedPredictions
 from molfound.tasks.task import Task
+from molfound.tasks.task_loss import TaskLoss
 from molfound.tasks.task_metrics import TaskMetrics, TaskScores, task_scores
 from molfound.training.corrupting import Corruptor
-from molfound.training.objective import loss_figure, objective_losses, weighted_sum
+from molfound.training.objective import loss_figure, objective_losses
+from molfound.training.weighting import TaskWeighting
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Scores:
     tasks: dict[str, TaskScores]
     objectives: dict[str, dict[str, float]]
 
-    def figures(self, weights: Mapping[str, float]) -> dict[str, float]:
+    def figures(self, weighting: TaskWeighting) -> dict[str, float]:
         """Return every figure by the name that `training.monitor` uses: ``loss``, ``tox21/auroc``, ``tox21/loss``."""
-        figures = {"loss": weighted_sum(self.losses, weights)} if self.losses else {}
+        figures = {"loss": weighting.figure(self.losses)} if self.losses else {}
         figures |= {loss_figure(name): loss for name, loss in self.losses.items()}
         for name, scores in self.tasks.items():
             figures |= {f"{name}/{metric}": value for metric, value in scores.mean.items()}
@@ -105,7 +106,7 @@ class Evaluation:
         for name, task in self.tasks.items():
             packed = self.metrics[name].packed()
             if len(packed.target):
-                losses[name], scores[name] = packed_loss(packed, task), task_scores(task, packed)
+                losses[name], scores[name] = packed_loss(packed, self.model.losses[name]), task_scores(task, packed)
         losses |= {name: float(loss) for name, loss in objective_losses(self.model, self.sums).items()}
         told = {name: self.model.objectives[name].figures(sums) for name, sums in self.sums.items()}
         return Scores(losses, scores, told)
@@ -136,12 +137,11 @@ def predicted(model: MolecularModel, batches: Iterable[GraphBatch]) -> Iterator[
         yield predictions, moved
 
 
-def packed_loss(packed: PackedPredictions, task: Task) -> float:
+def packed_loss(packed: PackedPredictions, loss: TaskLoss) -> float:
     """Return a task's loss over packed predictions, reduced as in training."""
-    elementwise = bound_loss(task.loss.name, task.loss.options)
-    prediction, target = torch.from_numpy(packed.prediction)[:, None], torch.from_numpy(packed.target)[:, None]
-    values = elementwise(prediction, target)[:, 0].double().numpy()
-    if task.reduction == "value":
+    label, prediction, target = (torch.from_numpy(part) for part in (packed.label, packed.prediction, packed.target))
+    values = loss.values(label, prediction, target).double().numpy()
+    if loss.reduction == "value":
         return float(values.mean())
     # Of labels that are there: one whose predictions are NaN must show.
     return float(packed.mean(values)[packed.used > 0].mean())

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from molfound.config.component import Component
 from molfound.config.schema import Experiment
 from molfound.data.mixture import Mixture, load_manifests, load_mixture, prepare_datasets, table_columns
 from molfound.data.prepare import PreparationReport
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, count_parameters, specify
+from molfound.tasks.losses import needs_counts
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.resolve import resolve_tasks
 from molfound.tasks.task import Task
 from molfound.training.baselines import LabelledMolecules, LabelPairs
+from molfound.training.weighting import TaskWeighting, WeighedTask, make_weighting
 
 MOLECULES_AT_ONCE = 4096  # whose labels are gathered with the rest of their batch
 
@@ -88,11 +91,26 @@ def prepare_mixture(experiment: Experiment) -> dict[str, PreparationReport]:
     return prepare_datasets(experiment, manifests, tasks)
 
 
-def fit_normalizers(model: MolecularModel, mixture: TaskMixture) -> None:
-    """Fit the normalisation of each task that has one to the labels of its training molecules, in place."""
+def fit_label_statistics(model: MolecularModel, mixture: TaskMixture) -> None:
+    """Fit to the labels of the training molecules, in place, the normalisation and the loss of each task.
+
+    Those that know nothing of the labels stay as they are.
+    """
     for name, task in mixture.tasks.items():
         if task.normalize == "standard":
             model.normalizers[name] = fit_normalizer(mixture, task)
+        if needs_counts(task.loss.name):
+            model.losses[name].fit(*label_pairs(mixture, task, "train"))
+
+
+def fit_weighting(component: Component, model: MolecularModel, mixture: TaskMixture) -> TaskWeighting:
+    """Return the weighting of the tasks that a configuration names, which knows how many training labels each has."""
+    tasks = {
+        name: WeighedTask(task.kind, task.weight, len(label_pairs(mixture, task, "train").label))
+        for name, task in mixture.tasks.items()
+    }
+    others = {name: weight for name, weight in model.loss_weights.items() if name not in tasks}
+    return make_weighting(component, tasks, others)
 
 
 def fit_normalizer(mixture: TaskMixture, task: Task) -> Normalizer:

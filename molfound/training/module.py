@@ -1,6 +1,7 @@
 """The Lightning module: one training step of a multi-task model, and what it needs to go on where it was killed."""
 
 import sys
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,15 +18,10 @@ from molfound.training.average import WeightAverage
 from molfound.training.checkpoint import Progress, restore_random_states
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation
-from molfound.training.objective import (
-    bound_losses,
-    objective_losses,
-    task_losses,
-    total_loss,
-    with_present_labels,
-)
+from molfound.training.objective import objective_losses, task_losses, with_present_labels
 from molfound.training.optimization import learning_rate_factor, make_optimizer
 from molfound.training.pretrained import freeze, learning_rate_shares
+from molfound.training.weighting import TaskWeighting
 
 
 class TrainingModule(LightningModule):
@@ -34,19 +30,25 @@ class TrainingModule(LightningModule):
     Args:
         model: the model.
         config: how it is trained.
+        weighting: makes one loss of those of the tasks and objectives.
         total_steps: optimiser steps of the whole training, for the learning-rate schedule.
         corruptor: takes from the batches what the model's objectives restore; None: it has none.
     """
 
     def __init__(
-        self, model: MolecularModel, config: TrainingConfig, total_steps: int, corruptor: Corruptor | None = None
+        self,
+        model: MolecularModel,
+        config: TrainingConfig,
+        weighting: TaskWeighting,
+        total_steps: int,
+        corruptor: Corruptor | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.total_steps = total_steps
         self.corruptor = corruptor
-        self.losses = bound_losses(model.tasks)
+        self.weighting = weighting
         self.progress = Progress()
         self.average = WeightAverage(model, config.average) if config.average is not None else None
         self.evaluation: Evaluation | None = None
@@ -67,13 +69,15 @@ class TrainingModule(LightningModule):
         self._restored = checkpoint
         self.progress = checkpoint["progress"]
         self.model.load_state_dict(checkpoint["model"])
+        # A checkpoint older than weightings has none; that of fixed weights is empty.
+        self.weighting.load_state_dict(checkpoint.get("weighting", {}))
         if self.average is not None:
             self.average.load_state_dict(checkpoint["average"])
 
     def configure_optimizers(self) -> Optimizer:
         """Return the optimiser; the learning rate is set at every step from the step's number."""
         optimizer = make_optimizer(
-            self.model.parameters(),
+            chain(self.model.parameters(), self.weighting.parameters()),
             self.config.optimizer,
             shares=learning_rate_shares(self.model, self.config.pretrained),
             fused=self.config.precision == "32",
@@ -98,11 +102,11 @@ class TrainingModule(LightningModule):
         """Return the batch's loss, or None if it is not finite and such batches are skipped."""
         if isinstance(batch, CorruptedBatch):
             predictions, sums = self.model.restore(batch)
-            losses = task_losses(self.model, self.losses, predictions, batch.original)
+            losses = task_losses(self.model, predictions, batch.original)
             losses |= objective_losses(self.model, sums)
         else:
-            losses = task_losses(self.model, self.losses, self._network[0](batch), batch)
-        loss = total_loss(losses, self.model.loss_weights)
+            losses = task_losses(self.model, self._network[0](batch), batch)
+        loss: Tensor = self.weighting(losses)
         if not torch.isfinite(loss):
             self._refuse(losses, batch.original if isinstance(batch, CorruptedBatch) else batch)
             return None

@@ -19,7 +19,7 @@ from molfound.training.console import EpochReporter
 from molfound.training.memory import release_free_memory
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import better_direction
-from molfound.training.objective import loss_figure, weighted_sum
+from molfound.training.objective import loss_figure
 from molfound.training.run_folder import MetricsLog, RunFolder
 
 
@@ -73,15 +73,16 @@ class RunRecorder(Callback):
         """Record the epoch's figures, keep the best weights, write the checkpoint, stop early where due."""
         module = _training(pl_module)
         module.count_losses()
-        progress, weights = module.progress, module.model.loss_weights
+        progress, weighting = module.progress, module.weighting
         train = {name: progress.loss_sums[name] / progress.loss_counts[name] for name in progress.loss_sums}
         scores = module.evaluation.compute() if module.evaluation is not None else None
         module.evaluation = None  # which holds every prediction of the part
         figures = {f"train/{loss_figure(name)}": value for name, value in train.items()}
         # Without a finite loss of every task there is no sum to tell.
-        figures["train/loss"] = weighted_sum(train, weights) if len(train) == len(weights) else math.nan
+        figures["train/loss"] = weighting.figure(train) if len(train) == len(weighting.names) else math.nan
+        figures |= {f"train/{name}": value for name, value in weighting.figures().items()}
         if scores is not None:
-            figures |= {f"val/{name}": value for name, value in scores.figures(weights).items()}
+            figures |= {f"val/{name}": value for name, value in scores.figures(weighting).items()}
 
         progress.epoch += 1
         progress.batch, progress.loss_sums, progress.loss_counts = 0, {}, {}
@@ -132,6 +133,7 @@ class RunRecorder(Callback):
             module.progress,
             module.device,
             model=module.model.state_dict(),
+            weighting=module.weighting.state_dict(),
             optimizer=trainer.optimizers[0].state_dict(),
             average=None if module.average is None else module.average.state_dict(),
             metrics_length=self.figures.length,

@@ -30,12 +30,13 @@ from molfound.training.console import EpochReporter
 from molfound.training.corrupting import check_corruption, make_corruptor
 from molfound.training.finish import finish
 from molfound.training.fit_check import check_data_fits, check_data_unchanged, data_digests
-from molfound.training.mixture import TaskMixture, fit_normalizers, load_task_mixture
+from molfound.training.mixture import TaskMixture, fit_label_statistics, fit_weighting, load_task_mixture
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import check_monitors
 from molfound.training.pretrained import check_pretrained, start_from
 from molfound.training.recorder import RunRecorder
 from molfound.training.run_folder import MetricsLog, RunFolder
+from molfound.training.weighting import weightings
 
 
 def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
@@ -103,6 +104,7 @@ def _load(experiment: Experiment, run: RunFolder) -> _Loaded:
     """Return what a training needs, once all that can be known to be wrong without training has been looked for."""
     device = torch_device(experiment.training.accelerator, setting="training.accelerator")
     writer = tensorboard(run) if experiment.run.tensorboard else None
+    weightings.check(experiment.training.task_weights.name, experiment.training.task_weights.options)
     mixture = load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
     check_pretrained(experiment)
     check_corruption(experiment)
@@ -116,13 +118,14 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
         torch.set_num_threads(config.threads)
     torch.manual_seed(experiment.seed)
     model = MolecularModel(load_specification(run.path))
-    fit_normalizers(model, mixture)
+    fit_label_statistics(model, mixture)
+    weighting = fit_weighting(config.task_weights, model, mixture)
     corruptor = make_corruptor(experiment, model)
 
     reporter = EpochReporter(config.epochs)
     reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
     steps = -(-len(data.sampler.batches(0)) // config.accumulate)
-    module = TrainingModule(model, config, total_steps=config.epochs * steps, corruptor=corruptor)
+    module = TrainingModule(model, config, weighting, total_steps=config.epochs * steps, corruptor=corruptor)
     data.position = module.position
     if run.last_checkpoint.exists():
         checkpoint = load_checkpoint(run.last_checkpoint)

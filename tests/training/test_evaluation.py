@@ -9,6 +9,7 @@ import torch
 from molfound.model import MolecularModel, specify
 from molfound.tasks.packed import PackedPredictions
 from molfound.tasks.resolve import make_task
+from molfound.tasks.task_loss import TaskLoss
 from molfound.tasks.task_metrics import TaskMetrics
 from molfound.training.evaluation import evaluate, packed_loss
 from molfound.training.mixture import load_task_mixture
@@ -24,9 +25,9 @@ def packed(prediction: list[float]) -> PackedPredictions:
 
 
 def test_the_loss_of_a_part_leaves_out_absent_labels_and_shows_broken_ones() -> None:
-    task = make_task("toy", "toy", "graph", "regression", ["a", "b", "c"], reduction="label")
-    assert packed_loss(packed([1.0, 3.0, 5.0]), task) == pytest.approx((2.0 + 5.0) / 2)
-    assert np.isnan(packed_loss(packed([1.0, 3.0, np.nan]), task))
+    loss = TaskLoss(make_task("toy", "toy", "graph", "regression", ["a", "b", "c"], reduction="label"))
+    assert packed_loss(packed([1.0, 3.0, 5.0]), loss) == pytest.approx((2.0 + 5.0) / 2)
+    assert np.isnan(packed_loss(packed([1.0, 3.0, np.nan]), loss))
 
 
 def test_predictions_are_packed_once(experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:

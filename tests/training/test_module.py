@@ -11,9 +11,9 @@ from torch import Tensor
 
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel, specify
-from molfound.training.mixture import TaskMixture, load_task_mixture
+from molfound.training.mixture import TaskMixture, fit_weighting, load_task_mixture
 from molfound.training.module import TrainingModule
-from molfound.training.objective import bound_losses, task_losses
+from molfound.training.objective import task_losses
 from tests.training.conftest import MakeExperiment
 
 
@@ -26,7 +26,9 @@ def mixture(experiment: MakeExperiment) -> TaskMixture:
 def module(experiment: MakeExperiment, mixture: TaskMixture) -> TrainingModule:
     chosen = experiment()
     torch.manual_seed(0)
-    return TrainingModule(MolecularModel(specify(chosen, mixture.tasks)), chosen.training, total_steps=10)
+    model = MolecularModel(specify(chosen, mixture.tasks))
+    weighting = fit_weighting(chosen.training.task_weights, model, mixture)
+    return TrainingModule(model, chosen.training, weighting, total_steps=10)
 
 
 def batch_of(mixture: TaskMixture, rows: range) -> GraphBatch:
@@ -65,7 +67,7 @@ def test_losses_are_counted_as_if_at_every_batch(module: TrainingModule, mixture
     module.eval()
     for first in (0, 8, 16):
         batch = module.transfer_batch_to_device(batch_of(mixture, range(first, first + 8)), torch.device("cpu"), 0)
-        losses = task_losses(module.model, bound_losses(module.model.tasks), module.model(batch), batch)
+        losses = task_losses(module.model, module.model(batch), batch)
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         module.training_step(batch, 0)

@@ -15,8 +15,8 @@ from molfound.data.datamodule import MixtureDataModule
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, load_model, specify
 from molfound.training.evaluate_run import evaluate_run
-from molfound.training.mixture import fit_normalizer, fit_normalizers, load_task_mixture
-from molfound.training.objective import bound_losses, row_weights, task_losses, total_loss
+from molfound.training.mixture import fit_label_statistics, fit_normalizer, fit_weighting, load_task_mixture
+from molfound.training.objective import row_weights, task_losses
 from molfound.training.train import train
 from tests.training.conftest import MakeExperiment
 
@@ -30,12 +30,13 @@ def test_loss_goes_down_on_a_fixed_batch(experiment: MakeExperiment) -> None:
     mixture = load_task_mixture(chosen, quiet)
     torch.manual_seed(0)
     model = MolecularModel(specify(chosen, mixture.tasks))
-    fit_normalizers(model, mixture)
+    fit_label_statistics(model, mixture)
+    weighting = fit_weighting(chosen.training.task_weights, model, mixture)
     batch = MixtureDataModule(mixture.graphs, chosen.data, seed=0).train_dataloader().collection.batch(range(0, 90, 4))
-    optimizer, functions = torch.optim.Adam(model.parameters(), 0.01), bound_losses(model.tasks)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
     values = []
     for _ in range(60):
-        loss = total_loss(task_losses(model, functions, model(batch), batch), model.loss_weights)
+        loss = weighting(task_losses(model, model(batch), batch))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -60,7 +61,7 @@ def test_a_task_without_labels_in_the_batch_contributes_nothing(experiment: Make
     first, _ = mixture.graphs.collection.ranges["props"]
     unlabelled = [first + i for i in (0, 3, 6)]  # tpsa is missing in every third row
     batch = mixture.graphs.collection.batch(unlabelled)
-    losses = task_losses(model, bound_losses(model.tasks), model(batch), batch)
+    losses = task_losses(model, model(batch), batch)
     assert set(losses) == {"logp", "acid"}
     losses["logp"].backward()
     last = model.heads["logp"].layers.state_dict(keep_vars=True)

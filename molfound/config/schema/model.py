@@ -79,4 +79,4 @@ class TaskConfig(Section):
     reduction: Literal["value", "label"] = "value"
     """Mean of the loss over all values of a batch, or over each label first and then over the labels."""
     weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the task's loss in the sum."""
+    """Weight of the task's loss in the sum, a factor of what training.task_weights finds."""

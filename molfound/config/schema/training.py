@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict
 
+from molfound.config.component import Component
 from molfound.config.schema.values import Count, Dropout, Section, Text
 
 
@@ -68,6 +69,9 @@ class TrainingConfig(Section):
     """The optimiser."""
     schedule: ScheduleConfig = ScheduleConfig()
     """The learning-rate schedule."""
+    task_weights: Component = Component("fixed")
+    """How the losses of the tasks are weighed in their sum: fixed, the weights given in tasks.NAME.weight; label_count,
+    a power of the number of training labels; uncertainty, learned. The weights given are factors of those found."""
     clip: Annotated[float, Field(gt=0)] | None = 1.0
     """Largest norm of the gradient; null: not clipped."""
     accumulate: Count = 1

@@ -1,0 +1,79 @@
+"""The loss of a task, with what it has to know of the training labels."""
+
+from functools import partial
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from molfound.tasks.losses import ElementwiseLoss, bound_loss, masked_loss, needs_counts
+from molfound.tasks.task import Task
+
+
+class TaskLoss(nn.Module):
+    """A task's loss: elementwise, masked and reduced as the task says.
+
+    A loss that weighs classes (`needs_counts`) has the counts of the training labels in a buffer, so that they travel
+    with the model as the normaliser's statistics do. Until they are set or loaded they are 0.
+
+    Args:
+        task: whose loss it is.
+
+    Example:
+        >>> from molfound.config.component import Component
+        >>> from molfound.tasks.resolve import make_task
+        >>> task = make_task("hits", "hits", "graph", "binary", ["a", "b"], loss=Component("balanced_bce"))
+        >>> loss = TaskLoss(task).fit(np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1]))
+        >>> loss.counts
+        tensor([[3, 1],
+                [0, 1]])
+        >>> loss(torch.zeros(1, 2), torch.tensor([[1.0, float("nan")]])) / np.log(2)
+        tensor(3.)
+    """
+
+    counts: Tensor | None
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.name, self.reduction = task.loss.name, task.reduction
+        self._function = bound_loss(task.loss.name, task.loss.options)
+        shape = (len(task.labels), task.classes or 2)
+        self.register_buffer("counts", torch.zeros(shape, dtype=torch.int64) if needs_counts(self.name) else None)
+
+    def fit(self, label: NDArray[np.integer], values: NDArray[np.floating]) -> Self:
+        """Count the classes of sparse (label, value) pairs, which must come from training rows only, and return self.
+
+        Args:
+            label: [V], the label of each value, in 0 … L - 1 (at node level: `index % L`).
+            values: [V], 0 or 1, or class numbers.
+        """
+        if self.counts is not None:
+            labels, classes = self.counts.shape
+            found = np.bincount(label * classes + values.astype(np.int64), minlength=labels * classes)
+            self.counts.copy_(torch.from_numpy(found).view(labels, classes))
+        return self
+
+    def forward(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the loss of a batch, a scalar: `molfound.tasks.losses.masked_loss`."""
+        return masked_loss(self._elementwise(self.counts), prediction, target, weights, self.reduction)
+
+    def values(self, label: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of single values, [V].
+
+        Args:
+            label: integer [V], the label of each.
+            prediction: [V], or [V, classes].
+            target: [V], never NaN.
+        """
+        counts = None if self.counts is None else self.counts[label][:, None]
+        losses: Tensor = self._elementwise(counts)(prediction[:, None], target[:, None])
+        return losses[:, 0]
+
+    def extra_repr(self) -> str:
+        """Return what `repr` shows: the loss and how it is reduced."""
+        return f"{self.name}, per {self.reduction}"
+
+    def _elementwise(self, counts: Tensor | None) -> ElementwiseLoss:
+        return self._function if counts is None else partial(self._function, counts=counts)
