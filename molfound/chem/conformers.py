@@ -35,9 +35,9 @@ COINCIDENT = 0.5
 FRAGMENT_GAP = 3.0
 """Å between the fragments of a salt, in one direction, where their relaxation begins."""
 
-Source = Literal["absent", "mmff94", "uff", "none", "given"]
+Source = Literal["absent", "mmff94", "uff", "none", "given", "drawn"]
 SOURCES: tuple[Source, ...] = get_args(Source)
-"""Where a molecule's coordinates come from: a force field, none (a lone atom needs none), or the data."""
+"""Where a molecule's coordinates come from: a force field, none (a lone atom needs none), the data, or a drawing."""
 
 ProblemReason = Literal[
     "no_molecule",
@@ -236,7 +236,7 @@ def generate_conformers(molecule: Chem.Mol, options: ConformerOptions) -> Confor
     heavy = molecule.GetNumHeavyAtoms()
     if heavy > options.max_atoms:
         return ConformerProblem("conformer_too_large", f"{heavy} heavy atoms, the limit is {options.max_atoms}")
-    text, canonical, places = _canonical(molecule)
+    text, canonical, places = canonical_numbering(molecule)
     whole = Chem.AddHs(canonical)
     if whole.GetNumAtoms() == 1:
         return _lone_atom()
@@ -262,7 +262,7 @@ def coincident(coordinates: npt.NDArray[np.floating]) -> bool:
     return len(coordinates) > 1 and bool(pdist(coordinates).min() < COINCIDENT)
 
 
-def _canonical(molecule: Chem.Mol) -> tuple[str, Chem.Mol, list[int]]:
+def canonical_numbering(molecule: Chem.Mol) -> tuple[str, Chem.Mol, list[int]]:
     """Return the canonical SMILES, the molecule read from it, and the number in that of each of the given atoms."""
     bare = without_map_numbers(molecule)
     text = Chem.MolToSmiles(bare)

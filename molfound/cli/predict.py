@@ -19,6 +19,7 @@ from molfound.cli.options import device_option, plugins_option
     help="Column with the SMILES; default: the first that is called smiles, ordered_smiles, canonical_smiles or drug.",
 )
 @click.option("--task", "tasks", multiple=True, help="Only this task (may be repeated).")
+@click.option("--conformers", type=int, help="Make so many per molecule and average over them.")
 @device_option
 @plugins_option
 def command(
@@ -27,6 +28,7 @@ def command(
     output: Path | None,
     column: str | None,
     tasks: tuple[str, ...],
+    conformers: int | None,
     device: str,
     allow_plugins: bool,
 ) -> None:
@@ -38,4 +40,4 @@ def command(
     from molfound.inference.files import predict_to_file
 
     model = load(run, device=device, allow_plugins=allow_plugins)
-    predict_to_file(model, inputs, output, column=column, tasks=tasks or None)
+    predict_to_file(model, inputs, output, column=column, tasks=tasks or None, conformers=conformers)

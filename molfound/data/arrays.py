@@ -43,6 +43,7 @@ class GraphArrays:
         labels: by task.
         weights: float32 ``[G]``, or None for a dataset without sample weights.
         coordinates: their conformers, or None where none were prepared.
+        drawings: where their atoms lie when they are drawn, or None where that was not prepared.
     """
 
     graphs: GraphBlock
@@ -52,6 +53,7 @@ class GraphArrays:
     labels: dict[str, LabelArrays] = field(default_factory=dict)
     weights: NDArray[np.float32] | None = None
     coordinates: CoordinateArrays | None = None
+    drawings: CoordinateArrays | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

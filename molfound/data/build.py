@@ -218,7 +218,7 @@ def _coordinates(family: Family, block: Block) -> Shard:
     kept = pa.array(block.kept)
     smiles = block.columns[family.columns[0]].take(kept).to_pylist()
     cells = [block.columns[name].take(kept).to_pylist() for name in family.columns[1:]]
-    molecules = block.molecules if family.recipe["source"] != "generated" else []
+    molecules = [] if family.recipe["source"] in ("generated", "drawn") else block.molecules
     found = block_conformers(family.recipe, smiles, molecules, cells, family.recipe["max_heavy_atoms"])
     return Shard(coordinates_table(block.rows[block.kept], found), coordinates.ENCODINGS, [])
 
@@ -230,6 +230,7 @@ BUILDERS: dict[str, Callable[[Family, Block], Shard]] = {
     "weights": _weights,
     "scaffolds": _scaffolds,
     "coordinates": _coordinates,
+    "drawings": _coordinates,
 }
 
 

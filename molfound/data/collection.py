@@ -12,7 +12,8 @@ from molfound.chem.graphs import GraphBlock
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.batch import GraphBatch, part_level
 from molfound.data.conformer_tensors import ConformerTensors
-from molfound.data.coordinates import ConformerChoice
+from molfound.data.cropping import cropped
+from molfound.data.views import STILL, View
 from molfound.errors import MolfoundError
 
 
@@ -51,9 +52,15 @@ class GraphCollection:
     Args:
         datasets: the arrays of each dataset, in the order in which batches hold them.
         tasks: which dataset's labels serve each task: ``{task: dataset}``.
+        crop: molecules with more nodes are cut to so many, see `cropped`; None: none is.
+
+    Raises:
+        MolfoundError: no dataset, or molecules to be cut whose nodes, edges or pairs have labels.
     """
 
-    def __init__(self, datasets: Mapping[str, GraphArrays], tasks: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, datasets: Mapping[str, GraphArrays], tasks: Mapping[str, str] | None = None, *, crop: int | None = None
+    ) -> None:
         parts = list(datasets.values())
         if not parts:
             raise MolfoundError("no dataset to batch")
@@ -74,7 +81,15 @@ class GraphCollection:
             task: TaskLabels.from_arrays(dataset, datasets[dataset].labels[task])
             for task, dataset in (tasks or {}).items()
         }
-        self._conformers = ConformerTensors.of(parts) if any(part.coordinates is not None for part in parts) else None
+        self._conformers = ConformerTensors.of([part.coordinates for part in parts], counts)
+        self._drawings = ConformerTensors.of([part.drawings for part in parts], counts)
+        self.crop = crop
+        for task, labels in self.labels.items():
+            if crop is not None and labels.level != "graph":
+                raise MolfoundError(
+                    f"data.crop cuts off what task '{task}' predicts, which is of level {labels.level}: "
+                    "leave it out; data.max_heavy_atoms rejects molecules that are too large"
+                )
         self.weights = {name: _joined([part.weights]) for name, part in datasets.items() if part.weights is not None}
 
     def __len__(self) -> int:
@@ -84,14 +99,18 @@ class GraphCollection:
         datasets = ", ".join(f"{name}: {last - first:,}" for name, (first, last) in self.ranges.items())
         return f"GraphCollection({datasets})"
 
-    def batch(
-        self, positions: Tensor | np.ndarray | Sequence[int], choice: ConformerChoice | None = None
-    ) -> GraphBatch:
+    @property
+    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes and edges of each molecule in a batch, int64 ``[len(self)]``; of one that is cut, edges at most."""
+        nodes, edges = (np.diff(ptr.numpy()) for ptr in (self.node_ptr, self.edge_ptr))
+        return (nodes if self.crop is None else np.minimum(nodes, self.crop)), edges
+
+    def batch(self, positions: Tensor | np.ndarray | Sequence[int], view: View = STILL) -> GraphBatch:
         """Return the molecules at these positions as one batch, in ascending order of position.
 
         Args:
             positions: integers ``[G]`` in ``[0, len(self))``; a repeated one yields its molecule again.
-            choice: which conformer of each; None: the first, which has the lowest energy.
+            view: which coordinates of each, and which part of one that is cut.
         """
         chosen = torch.as_tensor(positions, dtype=torch.int64).sort().values
         ranges = self._dataset_ranges(chosen)
@@ -123,14 +142,26 @@ class GraphCollection:
                 if name in ranges
             },
         )
-        if self._conformers is not None:
-            batch = replace(batch, coordinates=self._conformers.gather(chosen, batch.node_ptr, batch.rows, choice))
+        batch = replace(batch, coordinates=self._coordinates(chosen, batch, view))
         labels = {
             task: self._dense_labels(labels, chosen, batch)
             for task, labels in self.labels.items()
             if labels.dataset in ranges
         }
-        return replace(batch, labels=labels)
+        batch = replace(batch, labels=labels)
+        if self.crop is None:
+            return batch
+        return cropped(batch, self.crop, view.centres(batch.rows.numpy(), batch.node_ptr.diff().numpy()))
+
+    def _coordinates(self, chosen: Tensor, batch: GraphBatch, view: View) -> Tensor | None:
+        if self._conformers is None:
+            return None
+        coordinates = self._conformers.gather(chosen, batch.node_ptr, batch.rows, view)
+        if self._drawings is None:
+            return coordinates
+        drawn = torch.from_numpy(view.drawn(batch.rows.numpy()))[batch.node_graph]
+        drawings = self._drawings.gather(chosen, batch.node_ptr, batch.rows, view)
+        return torch.where(drawn[:, None], drawings, coordinates)
 
     def _dataset_ranges(self, chosen: Tensor) -> dict[str, tuple[int, int]]:
         found = torch.searchsorted(chosen, self._bounds).view(-1, 2).tolist()

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from molfound.chem.conformers import CONFORMER_VERSION
+from molfound.chem.drawings import DRAWING_VERSION
 from molfound.config.schema import ConformersConfig
 from molfound.data.manifest import Manifest
 from molfound.data.tables import Table
@@ -19,11 +20,15 @@ class CoordinateSource:
 
     Attributes:
         columns: of the table, beyond the SMILES.
-        recipe: ``source`` (``generated``, ``cxsmiles``, ``molfile`` or ``list``) and what else changes the result.
+        recipe: ``source`` (``generated``, ``drawn``, ``cxsmiles``, ``molfile`` or ``list``) and what else changes the
+            result.
     """
 
     columns: tuple[str, ...]
     recipe: Mapping[str, Any]
+
+
+DRAWINGS = CoordinateSource((), {"source": "drawn", "drawings": DRAWING_VERSION})
 
 
 def coordinate_source(manifest: Manifest, conformers: ConformersConfig, table: Table) -> CoordinateSource:
@@ -34,9 +39,11 @@ def coordinate_source(manifest: Manifest, conformers: ConformersConfig, table: T
     """
     version = {"conformers": CONFORMER_VERSION}
     if conformers.source == "generated":
-        options = conformers.model_dump(exclude={"source", "hang_seconds"})
+        options = conformers.model_dump(exclude={"source", "hang_seconds", "drawn"})
         recipe = {"source": "generated", "options": options, "hang_seconds": conformers.hang_seconds}
         return CoordinateSource((), {**version, **recipe})
+    if conformers.source == "drawn":
+        return DRAWINGS
     given = manifest.coordinates
     if given is None:
         raise MolfoundError(

@@ -1,4 +1,4 @@
-"""Coordinates in the store: what a block's molecules are given, how a shard holds it, which conformer an epoch sees."""
+"""Coordinates in the store: what a block's molecules are given, and how a shard holds it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molfound.chem.conformers import ConformerBlock, ConformerOptions, conformers_of_smiles
+from molfound.chem.drawings import drawings_of_smiles
 from molfound.chem.edges import offsets
 from molfound.chem.given_coordinates import cxsmiles_coordinates, listed_coordinates, molblock_coordinates
 from molfound.data.ragged import flat_values, list_column
@@ -39,35 +40,6 @@ class CoordinateArrays:
         return f"CoordinateArrays({molecules}, {self.conformers.sum():,} conformers)"
 
 
-@dataclass(frozen=True)
-class ConformerChoice:
-    """Which conformer of each molecule an epoch sees: a pure function of seed, epoch and row.
-
-    Attributes:
-        seed: of the training.
-        epoch: its number.
-
-    Example:
-        >>> ConformerChoice(0, epoch=3).numbers(np.array([7, 8, 9]), np.array([1, 5, 0]))
-        array([0, 1, 0])
-    """
-
-    seed: int
-    epoch: int
-
-    def numbers(self, rows: NDArray[np.int64], conformers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the conformer of each molecule, int64 ``[G]``; 0 for one that has none.
-
-        Args:
-            rows: int64 ``[G]``, of the dataset's table.
-            conformers: int64 ``[G]``, how many there are.
-        """
-        key = _mixed(_mixed(np.array([self.seed], np.uint64)) + np.uint64(self.epoch))
-        words = _mixed(rows.astype(np.uint64) + key)
-        # The remainder favours no conformer by more than one part in 2**50: there are few.
-        return (words % np.maximum(conformers, 1).astype(np.uint64)).astype(np.int64)
-
-
 def block_conformers(
     recipe: Mapping[str, Any],
     smiles: Sequence[str],
@@ -80,7 +52,7 @@ def block_conformers(
     Args:
         recipe: of the family.
         smiles: their SMILES.
-        molecules: their molecules; not used where conformers are generated.
+        molecules: their molecules; not used where coordinates are made from the SMILES.
         columns: cells of each of the family's columns beyond the SMILES, at the molecules.
         max_heavy_atoms: the largest accepted molecule.
 
@@ -93,6 +65,8 @@ def block_conformers(
             return conformers_of_smiles(
                 smiles, options, max_heavy_atoms=max_heavy_atoms, hang_seconds=recipe["hang_seconds"]
             )
+        case "drawn":
+            return drawings_of_smiles(smiles, max_heavy_atoms=max_heavy_atoms)
         case "cxsmiles":
             return ConformerBlock.of(list(map(cxsmiles_coordinates, smiles, molecules)))
         case "molfile":
@@ -137,11 +111,3 @@ def _flat(cell: list[Any] | None) -> list[Any] | None:
     if not cell or not isinstance(cell[0], list):
         return cell
     return list(chain.from_iterable(triple or [] for triple in cell))
-
-
-def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the words of SplitMix64 at these states (Steele et al., OOPSLA 2014)."""
-    mixed = words + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

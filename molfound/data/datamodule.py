@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from lightning.pytorch import LightningDataModule
 
 from molfound.config.schema import DataConfig, DatasetConfig
@@ -30,19 +29,27 @@ class MixtureDataModule(LightningDataModule):
         self.mixture = mixture
         self.limits = BatchLimits.of(config.batch)
         self.position = position
-        collection = mixture.collection
         self.sampler = MixtureSampler(
             {name: training_pool(mixture, name, dataset) for name, dataset in config.datasets.items()},
             self.limits,
-            np.diff(collection.node_ptr.numpy()),
-            np.diff(collection.edge_ptr.numpy()),
+            *mixture.collection.sizes,
             seed,
         )
+        self.share_drawn = 0.0 if config.conformers is None else config.conformers.drawn
 
     def train_dataloader(self) -> BatchLoader:
         """Return what is left of the training batches of the present epoch."""
         epoch, first = self.position()
-        return training_batches(self.mixture.collection, self.sampler, epoch, first, **self._processes())
+        rank, processes = self._place()
+        return training_batches(
+            self.mixture.collection,
+            self.sampler,
+            epoch,
+            first,
+            share_drawn=self.share_drawn,
+            rank=rank,
+            processes=processes,
+        )
 
     def val_dataloader(self) -> BatchLoader:
         """Return the batches of the validation part."""
@@ -51,12 +58,12 @@ class MixtureDataModule(LightningDataModule):
     def part_dataloader(self, part: str) -> BatchLoader:
         """Return the batches of a part of all datasets that have it, each molecule exactly once."""
         positions = self.mixture.positions(part)
-        return evaluation_batches(self.mixture.collection, positions, self.limits, **self._processes())
+        rank, processes = self._place()
+        return evaluation_batches(self.mixture.collection, positions, self.limits, rank=rank, processes=processes)
 
-    def _processes(self) -> dict[str, int]:
-        if self.trainer is None:
-            return {}
-        return {"rank": self.trainer.global_rank, "processes": self.trainer.world_size}
+    def _place(self) -> tuple[int, int]:
+        """Return the number of this process and of how many it is one."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
 
 def training_pool(mixture: Mixture, name: str, config: DatasetConfig) -> SamplePool:

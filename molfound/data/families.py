@@ -13,7 +13,7 @@ from rdkit import rdBase
 from molfound.chem.features import atom_features, bond_features
 from molfound.chem.graphs import FEATURIZER_VERSION
 from molfound.config.schema import FeaturesConfig, Kind, Level
-from molfound.data.coordinate_source import CoordinateSource
+from molfound.data.coordinate_source import DRAWINGS, CoordinateSource
 from molfound.data.manifest import Manifest
 from molfound.encodings import encodings as known_encodings
 from molfound.encodings import part_levels, part_widths
@@ -47,7 +47,8 @@ class Family:
     """One family of shards: everything of one kind that the store knows of the molecules.
 
     Attributes:
-        name: ``graphs``, ``encodings/<name>``, ``labels/<task>``, ``weights``, ``scaffolds`` or ``coordinates``.
+        name: ``graphs``, ``encodings/<name>``, ``labels/<task>``, ``weights``, ``scaffolds``, ``coordinates`` or
+            ``drawings``.
         columns: the columns of the table that it is made from.
         recipe: all else that its bytes depend on, as JSON holds it.
     """
@@ -88,6 +89,7 @@ def requested_families(
     block_rows: int,
     scaffolds: bool = False,
     coordinates: CoordinateSource | None = None,
+    drawings: bool = False,
 ) -> tuple[Family, ...]:
     """Return the families that hold all of this of a dataset, the graphs first.
 
@@ -101,6 +103,7 @@ def requested_families(
         block_rows: rows of the table per shard.
         scaffolds: whether the Murcko scaffolds are wanted.
         coordinates: where coordinates come from, if they are wanted.
+        drawings: whether those of drawings are wanted beside them.
 
     Raises:
         MolfoundError: an unknown feature, encoding or option, with the nearest.
@@ -145,6 +148,8 @@ def requested_families(
     if coordinates is not None:
         columns = tuple(dict.fromkeys((*smiles, *coordinates.columns)))
         families.append(Family("coordinates", columns, {**parsing, **coordinates.recipe}))
+    if drawings:
+        families.append(Family("drawings", smiles, {**parsing, **DRAWINGS.recipe}))
     return tuple(families)
 
 

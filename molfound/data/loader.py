@@ -6,8 +6,8 @@ import numpy as np
 
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
-from molfound.data.coordinates import ConformerChoice
 from molfound.data.sampler import BatchLimits, MixtureSampler, Positions, cut
+from molfound.data.views import STILL, EpochView, View
 
 
 class BatchLoader:
@@ -20,7 +20,7 @@ class BatchLoader:
         batches: the positions of each global batch.
         rank: the number of this process.
         processes: how many processes share each batch; this one takes every `processes`-th sample of it.
-        choice: which conformer of each molecule; None: the first.
+        view: what is seen of each molecule.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class BatchLoader:
         *,
         rank: int = 0,
         processes: int = 1,
-        choice: ConformerChoice | None = None,
+        view: View = STILL,
     ) -> None:
-        self.collection, self.batches, self.choice = collection, list(batches), choice
+        self.collection, self.batches, self.view = collection, list(batches), view
         self.rank, self.processes = rank, processes
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[GraphBatch]:
         for positions in self.batches:
-            yield self.collection.batch(positions[self.rank :: self.processes], self.choice)
+            yield self.collection.batch(positions[self.rank :: self.processes], self.view)
 
 
 def training_batches(
@@ -49,23 +49,30 @@ def training_batches(
     epoch: int,
     first: int = 0,
     *,
+    share_drawn: float = 0.0,
     rank: int = 0,
     processes: int = 1,
 ) -> BatchLoader:
     """Return the batches of an epoch, from batch number `first` on (where a killed training goes on)."""
-    choice = ConformerChoice(sampler.seed, epoch)
-    return BatchLoader(collection, sampler.batches(epoch)[first:], rank=rank, processes=processes, choice=choice)
+    view = EpochView(sampler.seed, epoch, share_drawn)
+    return BatchLoader(collection, sampler.batches(epoch)[first:], rank=rank, processes=processes, view=view)
 
 
 def evaluation_batches(
-    collection: GraphCollection, positions: Positions, limits: BatchLimits, *, rank: int = 0, processes: int = 1
+    collection: GraphCollection,
+    positions: Positions,
+    limits: BatchLimits,
+    *,
+    view: View = STILL,
+    rank: int = 0,
+    processes: int = 1,
 ) -> BatchLoader:
     """Return batches that hold every position exactly once: ascending, or by size where batches are bucketed.
 
     By size, the largest come first: a batch that does not fit the memory fails at once.
     """
-    nodes, edges = (np.diff(ptr.numpy()) for ptr in (collection.node_ptr, collection.edge_ptr))
+    nodes, edges = collection.sizes
     order = np.sort(positions)
     if limits.bucket is not None:
         order = order[np.argsort(-nodes[order], kind="stable")]
-    return BatchLoader(collection, cut(order, limits, nodes, edges), rank=rank, processes=processes)
+    return BatchLoader(collection, cut(order, limits, nodes, edges), rank=rank, processes=processes, view=view)

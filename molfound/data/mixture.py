@@ -140,7 +140,8 @@ def load_mixture(
         if experiment.data.datasets[name].scaffolds is not None:
             scaffolds[name] = _scaffold_numbers(store, arrays[name].rows)
         first += len(arrays[name])
-    collection = GraphCollection(arrays, {name: task.dataset for name, task in tasks.items()})
+    task_datasets = {name: task.dataset for name, task in tasks.items()}
+    collection = GraphCollection(arrays, task_datasets, crop=experiment.data.crop)
     return Mixture(collection, parts, {name: part.smiles for name, part in arrays.items()}, stores, scaffolds)
 
 

@@ -116,6 +116,7 @@ def prepare_dataset(
             block_rows=data.block_rows,
             scaffolds=scaffolds,
             coordinates=None if data.conformers is None else coordinate_source(manifest, data.conformers, table),
+            drawings=data.conformers is not None and data.conformers.drawn > 0,
         )
         return _Preparation(manifest, table, families, data, folder, plugins, progress).run()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from molfound.data.build import ShardRecord, read_rejected, shard_name
 from molfound.data.shards import read_parquet, record_of
 
-SHARD_FOLDERS = ("graphs-*", "encodings/*", "labels/*", "weights-*", "scaffolds-*", "coordinates-*")
+SHARD_FOLDERS = ("graphs-*", "encodings/*", "labels/*", "weights-*", "scaffolds-*", "coordinates-*", "drawings-*")
 
 
 def whole_shard(folder: Path, path: Path, record: ShardRecord | None, say: Callable[[str], None]) -> ShardRecord | None:

@@ -113,7 +113,8 @@ class GraphStore:
             encodings=parts,
             labels={name: self._labels(name, rows) for name in (self.tasks if tasks is None else tasks)},
             weights=self._table("weights", rows)["weight"].to_numpy() if "weights" in self.families else None,
-            coordinates=self._coordinates(rows) if "coordinates" in self.families else None,
+            coordinates=self._coordinates("coordinates", rows),
+            drawings=self._coordinates("drawings", rows),
         )
 
     def without_coordinates(self) -> list[RejectedRow]:
@@ -182,8 +183,10 @@ class GraphStore:
         table = self._table(f"encodings/{name}", rows)
         return {part: flat_values(table[part])[0].reshape(-1, width) for part, (_, width) in recipe["parts"].items()}
 
-    def _coordinates(self, rows: NDArray[np.int64]) -> CoordinateArrays:
-        return coordinate_arrays(self._table("coordinates", rows, columns=["row", "conformers", "coordinates"]))
+    def _coordinates(self, name: str, rows: NDArray[np.int64]) -> CoordinateArrays | None:
+        if name not in self.families:
+            return None
+        return coordinate_arrays(self._table(name, rows, columns=["row", "conformers", "coordinates"]))
 
     def _labels(self, name: str, rows: NDArray[np.int64]) -> LabelArrays:
         recipe = self._stored(f"labels/{name}").family.recipe

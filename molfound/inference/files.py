@@ -30,6 +30,7 @@ def predict_to_file(
     *,
     column: str | None = None,
     tasks: Sequence[str] | None = None,
+    conformers: int | None = None,
 ) -> pd.DataFrame:
     """Predict for a file or for SMILES, write the table, and return it.
 
@@ -39,13 +40,14 @@ def predict_to_file(
         output: a ``.csv`` or ``.parquet`` file; None: CSV on the standard output.
         column: the SMILES column of a table; None: the one with a usual name.
         tasks: which tasks to predict; None: all.
+        conformers: how many to average over, see `Predictor.predict`.
 
     Raises:
         MolfoundError: an input that cannot be read, or an output of another kind or in a folder that is not there.
     """
     if output is not None:
         _check_output(output)
-    table = model.predict(read_smiles(inputs, column), tasks=tasks)
+    table = model.predict(read_smiles(inputs, column), tasks=tasks, conformers=conformers)
     if output is None:
         table.to_csv(sys.stdout, index=False)
     elif output.suffix.lower() == ".parquet":

@@ -10,18 +10,19 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from molfound.chem.conformers import ConformerOptions, conformers_of_smiles
 from molfound.chem.graphs import featurize_smiles
 from molfound.chem.parsing import Rejection
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
-from molfound.data.coordinates import CoordinateArrays, coordinate_arrays, coordinates_table
+from molfound.data.coordinates import CoordinateArrays
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.data.table_order import table_order
+from molfound.data.views import StillView
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
+from molfound.inference.conformers import made_coordinates, mean_predictions
 from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
 
@@ -77,7 +78,12 @@ class Predictor:
         return f"Predictor({tasks or 'no tasks'}; {sum(p.numel() for p in self.model.parameters()):,} parameters)"
 
     def predict(
-        self, smiles: str | Iterable[str], *, tasks: Sequence[str] | None = None, batch_size: int = 512
+        self,
+        smiles: str | Iterable[str],
+        *,
+        tasks: Sequence[str] | None = None,
+        conformers: int | None = None,
+        batch_size: int = 512,
     ) -> pd.DataFrame:
         """Return the predictions of a list of SMILES, one row each, in their order.
 
@@ -93,24 +99,30 @@ class Predictor:
         Args:
             smiles: SMILES of any number of molecules.
             tasks: which tasks to predict; None: all.
+            conformers: make so many per molecule, and return the mean of the predictions for each of them; None: the
+                one of lowest energy of as many as the training had.
             batch_size: molecules per forward pass, at most; it changes the speed only.
 
         Raises:
-            MolfoundError: an unknown task, with the nearest name.
+            MolfoundError: an unknown task, with the nearest name, or conformers for a model that reads none.
         """
         given = [smiles] if isinstance(smiles, str) else list(smiles)
         chosen = list(self.tasks if tasks is None else dict.fromkeys(tasks))
         for name in chosen:
             if name not in self.tasks:
                 raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
+        if conformers is not None:
+            self._check_averaging(conformers)
         blocks = [given[i : i + FEATURIZED_AT_ONCE] for i in range(0, len(given), FEATURIZED_AT_ONCE)]
-        tables = [self._predict_block(block, chosen, batch_size) for block in blocks or [[]]]
+        tables = [self._predict_block(block, chosen, conformers, batch_size) for block in blocks or [[]]]
         return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
 
-    def _predict_block(self, smiles: list[str], tasks: list[str], batch_size: int) -> pd.DataFrame:
-        arrays, rejections = self.featurize(smiles)
+    def _predict_block(
+        self, smiles: list[str], tasks: list[str], conformers: int | None, batch_size: int
+    ) -> pd.DataFrame:
+        arrays, rejections = self.featurize(smiles, conformers=conformers)
         columns: dict[str, list[Any]] = {f"{t}.{label}": [] for t in tasks for label in self.tasks[t]}
-        for batch, predictions in self._forward(arrays, batch_size):
+        for batch, predictions in self._forward(arrays, conformers or 1, batch_size):
             texts = [smiles[row] for row in batch.rows.tolist()]
             for name in tasks:
                 cells = _cells(predictions[name], batch, self.model.tasks[name].level, texts)
@@ -123,11 +135,17 @@ class Predictor:
         predicted = pd.DataFrame(columns, index=arrays.rows)
         return table.join(predicted)[["smiles", *columns, "rejected"]]
 
-    def featurize(self, smiles: Sequence[object]) -> tuple[GraphArrays, list[tuple[int, Rejection]]]:
+    def featurize(
+        self, smiles: Sequence[object], *, conformers: int | None = None
+    ) -> tuple[GraphArrays, list[tuple[int, Rejection]]]:
         """Return the graphs of SMILES with the model's features and encodings, and why others were rejected.
 
         A model that reads coordinates is given conformers made as those of its training were, or, if its training was
         given coordinates, made with the same settings. A molecule that cannot be embedded has none.
+
+        Args:
+            smiles: SMILES of any number of molecules.
+            conformers: how many to make per molecule; None: as many as the training had.
         """
         features = self.specification
         block, kept, rejections = featurize_smiles(
@@ -137,27 +155,38 @@ class Predictor:
         for name, options in features.encodings.items():
             encodings |= compute_encoding(name, block, options)
         accepted = pa.array([str(smiles[position]) for position in kept])
-        coordinates = self._conformers(accepted.to_pylist())
+        coordinates = self._coordinates(accepted.to_pylist(), conformers)
         return GraphArrays(block, kept, accepted, encodings=encodings, coordinates=coordinates), rejections
 
-    def _conformers(self, smiles: list[str]) -> CoordinateArrays | None:
+    def _coordinates(self, smiles: list[str], count: int | None) -> CoordinateArrays | None:
         config = self.specification.conformers
         if config is None:
             return None
-        options = ConformerOptions(**config.model_dump(exclude={"source", "hang_seconds"}))
-        heavy, hang = self.specification.max_heavy_atoms, config.hang_seconds
-        found = conformers_of_smiles(smiles, options, max_heavy_atoms=heavy, hang_seconds=hang)
-        return coordinate_arrays(coordinates_table(np.arange(len(smiles)), found))
+        config = config if count is None else config.model_copy(update={"count": count})
+        return made_coordinates(smiles, config, self.specification.max_heavy_atoms)
+
+    def _check_averaging(self, conformers: int) -> None:
+        config = self.specification.conformers
+        if config is None or config.source == "drawn":
+            raise MolfoundError("the model reads no conformers: there is nothing to average over")
+        if conformers < 1:
+            raise MolfoundError(f"at least one conformer is needed, not {conformers}")
 
     @torch.no_grad()
-    def _forward(self, arrays: GraphArrays, batch_size: int) -> Iterator[tuple[GraphBatch, dict[str, Tensor]]]:
+    def _forward(
+        self, arrays: GraphArrays, conformers: int, batch_size: int
+    ) -> Iterator[tuple[GraphBatch, dict[str, Tensor]]]:
         if len(arrays.rows) == 0:
             return
-        collection = GraphCollection({"input": arrays})
+        collection = GraphCollection({"input": arrays}, crop=self.specification.crop)
         device = next(self.model.parameters()).device
         limits = BatchLimits(batch_size, pairs=PAIRS_AT_ONCE if self.model.encoder.widths.pairs is not None else None)
-        for batch in evaluation_batches(collection, np.arange(len(collection)), limits):
-            yield batch, {name: values.cpu() for name, values in self.model.predict(batch.to(device)).items()}
+        positions = np.arange(len(collection))
+        loaders = [evaluation_batches(collection, positions, limits, view=StillView(k)) for k in range(conformers)]
+        for batches in zip(*loaders, strict=True):
+            predicted = [self.model.predict(batch.to(device)) for batch in batches]
+            levels = {name: task.level for name, task in self.model.tasks.items()}
+            yield batches[0], mean_predictions(predicted, batches[0], arrays, levels)
 
 
 def _cells(prediction: Tensor, batch: GraphBatch, level: str, smiles: Sequence[str]) -> list[list[Any]]:

@@ -48,6 +48,8 @@ class ModelSpecification(BaseModel):
     """Bond features, in the order of their codes' columns."""
     max_heavy_atoms: int
     """A molecule with more heavy atoms is rejected."""
+    crop: int | None = None
+    """A molecule with more atoms is cut to so many around its middle; null: none is."""
     conformers: ConformersConfig | None = None
     """How the coordinates of a molecule are made where the encoder reads some; null: it reads none."""
     encoded: dict[str, EncodingSpecification]
@@ -118,6 +120,7 @@ def specify(
         atoms=tuple(_vocabulary(atom_features, name) for name in experiment.features.atoms),
         bonds=tuple(_vocabulary(bond_features, name) for name in experiment.features.bonds),
         max_heavy_atoms=experiment.data.max_heavy_atoms,
+        crop=experiment.data.crop,
         conformers=_conformers(experiment),
         encoded={name: _encoding(name, options) for name, options in experiment.encodings.items()},
         model=experiment.model,

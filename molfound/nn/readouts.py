@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from molfound.config.schema import Count, Dropout
 from molfound.data.batch import GraphBatch
+from molfound.errors import MolfoundError
 from molfound.nn.aggregation import segment_sum
 from molfound.nn.blocks import MLP, Activation, Norm
 from molfound.registry import Registry
@@ -73,6 +74,47 @@ class Pool(Readout):
         pooled = torch.cat([pool(nodes, batch, pooling) for pooling in self.pooling], dim=1)
         read: Tensor = self.mlp(pooled)
         return read
+
+
+@readouts.register("attention")
+class Attention(Readout):
+    """Means over the nodes of each graph, weighted by softmax scores that are learned from the nodes themselves.
+
+    Each head scores the nodes with a perceptron of one hidden layer and takes its own part of their values, which are
+    linear in them (Lin et al., "A structured self-attentive sentence embedding", ICLR 2017).
+
+    Args:
+        width_in: width of the nodes.
+        heads: number of weightings.
+        width: width of the result, of which each head has an equal part; None: `width_in`.
+        dropout: share of the weights left out in training.
+
+    Raises:
+        MolfoundError: the heads cannot share the width evenly.
+    """
+
+    def __init__(self, width_in: int, *, heads: Count = 4, width: Count | None = None, dropout: Dropout = 0.0) -> None:
+        super().__init__()
+        self.width = width or width_in
+        if self.width % heads:
+            raise MolfoundError(f"read-out 'attention': {heads} heads cannot share a width of {self.width} evenly")
+        self.heads = heads
+        self.score = MLP(width_in, [width_in], heads, activation="tanh")
+        self.value = nn.Linear(width_in, self.width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, nodes: Tensor, batch: GraphBatch) -> Tensor:
+        """Return the graph representations, ``[G, width]``."""
+        weights = self.dropout(softmax(self.score(nodes), batch))
+        values = self.value(nodes).view(-1, self.heads, self.width // self.heads)
+        return pool((weights[:, :, None] * values).flatten(1), batch, "sum")
+
+
+def softmax(scores: Tensor, batch: GraphBatch) -> Tensor:
+    """Return weights that sum to one over the nodes of each graph, ``[N, h]`` to ``[N, h]``, float32 at least."""
+    highest = pool(scores.detach(), batch, "max")
+    raised = (scores - highest.index_select(0, batch.node_graph)).exp()
+    return raised / pool(raised, batch, "sum").index_select(0, batch.node_graph)
 
 
 def pool(nodes: Tensor, batch: GraphBatch, pooling: Pooling) -> Tensor:

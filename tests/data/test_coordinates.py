@@ -13,13 +13,14 @@ from rdkit.Chem import rdDistGeom
 
 from molfound.chem import parse
 from molfound.chem.conformers import ConformerOptions, Conformers, generate_conformers
+from molfound.chem.drawings import draw
 from molfound.data.collection import GraphCollection
-from molfound.data.coordinates import ConformerChoice
 from molfound.data.loader import training_batches
 from molfound.data.manifest import Manifest
 from molfound.data.prepare import FLAT_FILE, PreparationReport
 from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
 from molfound.data.store import GraphStore
+from molfound.data.views import EpochView
 from molfound.errors import MolfoundError
 from tests.data.conftest import Prepare, contents, data_config, manifest_of
 
@@ -67,8 +68,8 @@ def test_an_epoch_sees_one_conformer_whatever_the_batch(tmp_path: Path, prepare:
     conformers = expected(SMILES[0])
     seen = set()
     for epoch in range(20):
-        choice = ConformerChoice(seed=1, epoch=epoch)
-        whole, alone = collection.batch(range(5), choice), collection.batch([0, 0], choice)
+        view = EpochView(seed=1, epoch=epoch)
+        whole, alone = collection.batch(range(5), view), collection.batch([0, 0], view)
         assert whole.coordinates is not None
         assert alone.coordinates is not None
         n = int(whole.node_ptr[1])
@@ -84,17 +85,34 @@ def test_training_batches_choose_by_epoch_and_evaluation_does_not(tmp_path: Path
     sampler = MixtureSampler({"small": Pool(np.arange(5))}, BatchLimits(5), nodes, edges, seed=3)
     for epoch in range(3):
         (batch,) = training_batches(collection, sampler, epoch)
-        same = collection.batch(range(5), ConformerChoice(3, epoch))
+        same = collection.batch(range(5), EpochView(3, epoch))
         np.testing.assert_array_equal(batch.coordinates, same.coordinates)
 
 
-def test_conformers_are_chosen_evenly_and_independently() -> None:
-    rows, counts = np.arange(30_000), np.full(30_000, 3)
-    first, second = (ConformerChoice(5, epoch).numbers(rows, counts) for epoch in (0, 1))
-    pairs = np.bincount(3 * first + second, minlength=9)
-    # Nine equally likely cells: chi-square of 8 degrees of freedom, 26.1 at p = 0.001.
-    assert ((pairs - 30_000 / 9) ** 2 / (30_000 / 9)).sum() < 26.1
-    assert ConformerChoice(2**63 - 1, 10**6).numbers(rows, np.zeros_like(counts)).max() == 0
+def test_drawings_reach_the_batch(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = table_manifest(tmp_path, {"smiles": SMILES})
+    batch = loaded(prepare(manifest, data=data_config(conformers={"source": "drawn"}))).batch(range(5))
+    assert batch.coordinates is not None
+    drawn = np.concatenate([draw(parse(SMILES[row])).coordinates[0] for row in KEPT])
+    np.testing.assert_array_equal(batch.coordinates, drawn)
+
+
+def test_a_share_of_the_training_samples_is_drawn(tmp_path: Path, prepare: Prepare) -> None:
+    manifest = table_manifest(tmp_path, {"smiles": SMILES})
+    report = prepare(manifest, data=data_config(conformers=GENERATED | {"drawn": 0.5}))
+    collection = loaded(report)
+    without = loaded(prepare(manifest, data=data_config(conformers=GENERATED)))
+    drawings = [draw(parse(SMILES[row])).coordinates[0] for row in KEPT]
+    flat = 0
+    for epoch in range(20):
+        view = EpochView(1, epoch, share_drawn=0.5)
+        batch, solid = collection.batch(range(5), view), without.batch(range(5), view)
+        for g, drawn in enumerate(view.drawn(batch.rows.numpy())):
+            nodes = slice(int(batch.node_ptr[g]), int(batch.node_ptr[g + 1]))
+            np.testing.assert_array_equal(batch.coordinates[nodes], drawings[g] if drawn else solid.coordinates[nodes])
+            flat += drawn
+    assert 0 < flat < 100
+    np.testing.assert_array_equal(collection.batch(range(5)).coordinates, without.batch(range(5)).coordinates)
 
 
 def test_molecules_without_are_told_and_used(tmp_path: Path, prepare: Prepare) -> None:

@@ -4,7 +4,7 @@ import torch
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
 from molfound.nn.pair_readouts import EdgeReadout, PairReadout, node_pairs
-from molfound.nn.readouts import pool, readouts
+from molfound.nn.readouts import pool, readouts, softmax
 from tests.nn.graphs import BOND_SIZES
 
 REFERENCES = {
@@ -27,11 +27,57 @@ def test_pooling_in_half_precision_sums_in_single(batch: GraphBatch) -> None:
     assert torch.equal(pool(nodes, batch, "sum"), nodes.float()[0] * batch.node_ptr.diff()[:, None].float())
 
 
-@pytest.mark.parametrize("name", list(readouts))
-@pytest.mark.parametrize("options", [{}, {"pooling": ["max", "sum"], "hidden": [7]}, {"width": 3}])
-def test_readouts_give_their_width(name: str, options: dict[str, object], batch: GraphBatch) -> None:
-    readout = readouts.build(name, 5, **options)
-    assert readout(torch.randn(batch.num_nodes, 5), batch).shape == (batch.num_graphs, readout.width)
+CASES: list[tuple[str, dict[str, object]]] = [
+    ("pool", {}),
+    ("pool", {"pooling": ["max", "sum"], "hidden": [7]}),
+    ("pool", {"width": 3}),
+    ("attention", {}),
+    ("attention", {"heads": 3, "width": 6, "dropout": 0.5}),
+]
+
+
+def test_every_readout_has_a_case() -> None:
+    assert {name for name, _ in CASES} == set(readouts)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+class TestEveryReadout:
+    def test_it_gives_its_width(self, name: str, options: dict[str, object], batch: GraphBatch) -> None:
+        readout = readouts.build(name, 8, **options)
+        assert readout(torch.randn(batch.num_nodes, 8), batch).shape == (batch.num_graphs, readout.width)
+
+    def test_a_graph_is_read_from_its_own_nodes_in_any_order(
+        self, name: str, options: dict[str, object], batch: GraphBatch
+    ) -> None:
+        readout = readouts.build(name, 8, **options).double().eval()
+        nodes = torch.randn(batch.num_nodes, 8, dtype=torch.float64)
+        read = readout(nodes, batch)
+        for g in range(batch.num_graphs):
+            others = torch.randn_like(nodes)
+            own = batch.node_graph == g
+            others[own] = nodes[own][torch.randperm(int(own.sum()))]
+            torch.testing.assert_close(readout(others, batch)[g], read[g])
+
+
+def test_the_weights_of_attention_are_a_softmax_over_each_graph(batch: GraphBatch) -> None:
+    scores = (100 * torch.randn(batch.num_nodes, 3, dtype=torch.float64)).requires_grad_()
+    expected = torch.cat([part.softmax(0) for part in scores.split(batch.node_ptr.diff().tolist())])
+    torch.testing.assert_close(softmax(scores, batch), expected)
+    assert torch.autograd.gradcheck(lambda x: softmax(x / 100, batch), scores)
+
+
+def test_attention_weights_values_by_scores(batch: GraphBatch) -> None:
+    readout = readouts.build("attention", 4, heads=2)
+    nodes = torch.randn(batch.num_nodes, 4)
+    part = nodes[batch.node_graph == 1]
+    weights, values = readout.score(part).softmax(0), readout.value(part)
+    expected = torch.cat([weights[:, 0] @ values[:, :2], weights[:, 1] @ values[:, 2:]])
+    torch.testing.assert_close(readout(nodes, batch)[1], expected)
+
+
+def test_attention_in_half_precision_sums_in_single(batch: GraphBatch) -> None:
+    scores = torch.randn(batch.num_nodes, 2).bfloat16()
+    torch.testing.assert_close(softmax(scores, batch), softmax(scores.float(), batch))
 
 
 def test_poolings_stand_side_by_side(batch: GraphBatch) -> None:
@@ -44,6 +90,11 @@ def test_poolings_stand_side_by_side(batch: GraphBatch) -> None:
 def test_wrong_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(MolfoundError, match="readout 'pool', option"):
         readouts.check("pool", options)
+
+
+def test_heads_that_cannot_share_the_width_are_refused() -> None:
+    with pytest.raises(MolfoundError, match="3 heads cannot share a width of 8 evenly"):
+        readouts.build("attention", 8, heads=3)
 
 
 def test_node_pairs_are_all_pairs_of_each_graph_row_by_row(batch: GraphBatch) -> None:

@@ -1,8 +1,9 @@
 """The datasets: where they lie, how they are split, prepared and batched."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from molfound.config.schema.splits import SplitChoice
 from molfound.config.schema.values import Count, Key, Section, Seed, TakesOutNull, Text
@@ -60,8 +61,9 @@ class BatchConfig(Section):
 class ConformersConfig(Section):
     """Coordinates of the molecules, for networks that read them."""
 
-    source: Literal["generated", "given"] = "generated"
-    """generated: by ETKDGv3 and MMFF94, or UFF; given: those that the datasets' manifests name."""
+    source: Literal["generated", "given", "drawn"] = "generated"
+    """generated: by ETKDGv3 and MMFF94, or UFF; given: those that the datasets' manifests name; drawn: in the plane, as
+    RDKit draws the molecule."""
     count: Count = 1
     """Conformers generated per molecule; each epoch sees one of them, evaluation the one of lowest energy."""
     seed: Seed = 0
@@ -74,6 +76,15 @@ class ConformersConfig(Section):
     """A molecule with more heavy atoms is given no coordinates."""
     hang_seconds: Annotated[float, Field(gt=0, strict=False)] | None = 600.0
     """Wall-clock time after which a molecule is given up, which happens where RDKit hangs; null: never."""
+    drawn: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the training samples that have the coordinates of a drawing in place of a conformer's, others in each
+    epoch; evaluation sees conformers alone."""
+
+    @model_validator(mode="after")
+    def _check_drawn(self) -> Self:
+        if self.source == "drawn" and self.drawn:
+            raise PydanticCustomError("drawn", "source: drawn leaves no conformers that a share could be drawn beside")
+        return self
 
 
 class DataConfig(Section):
@@ -92,6 +103,10 @@ class DataConfig(Section):
     """Preparation stops when more than this share of a dataset's rows is rejected."""
     max_heavy_atoms: Count = 1000
     """A molecule with more heavy atoms is rejected."""
+    crop: Count | None = None
+    """A molecule with more atoms is cut to so many around one of them: another in each epoch of the training, the one
+    in its middle in evaluation and prediction. Its labels stay; tasks of nodes, edges and pairs are refused. null: none
+    is cut."""
     conformers: ConformersConfig | None = None
     """Coordinates; null: none."""
     datasets: Annotated[dict[Key, DatasetConfig], Field(min_length=1), TakesOutNull]
