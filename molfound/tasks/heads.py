@@ -1,9 +1,10 @@
 """Heads: from the representation of a molecule, atom, edge or pair to a task's predictions."""
 
+import torch
 from torch import Tensor, nn
 
 from molfound.config.schema import Count, Dropout
-from molfound.nn.blocks import MLP, Activation, Norm
+from molfound.nn.blocks import MLP, Activation, Norm, hidden_parts
 from molfound.registry import Registry
 from molfound.tasks.task import Task
 
@@ -98,3 +99,64 @@ class MLPHead(Head):
     def forward(self, representation: Tensor) -> Tensor:
         """Return the predictions [R, L] or [R, L, classes]."""
         return self.shaped(self.layers(representation))
+
+
+@heads.register("low_rank")
+class LowRankHead(Head):
+    """One linear map of low rank: to `rank` numbers that all labels share, and from these to each label.
+
+    For thousands of labels: it has ``rank * (width_in + outputs)`` weights, `linear` has ``width_in * outputs``.
+
+    Args:
+        width_in: width of the representation.
+        task: what to predict.
+        rank: of the map.
+    """
+
+    def __init__(self, width_in: int, task: Task, *, rank: Count = 64) -> None:
+        super().__init__(width_in, task)
+        self.shared = nn.Linear(width_in, rank, bias=False)
+        self.last = nn.Linear(rank, self.outputs)
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return the predictions [R, L] or [R, L, classes]."""
+        return self.shaped(self.last(self.shared(representation)))
+
+
+@heads.register("label_bottleneck")
+class LabelBottleneckHead(Head):
+    """A perceptron for each label, with a small hidden layer of its own, all labels computed together.
+
+    It has ``L * hidden * (width_in + classes)`` weights and holds ``R * L * hidden`` activations.
+
+    Args:
+        width_in: width of the representation.
+        task: what to predict.
+        hidden: units of each label's hidden layer.
+        dropout: share of hidden units left out in training.
+        activation: of the hidden layers.
+    """
+
+    def __init__(
+        self,
+        width_in: int,
+        task: Task,
+        *,
+        hidden: Count = 8,
+        dropout: Dropout = 0.0,
+        activation: Activation = "relu",
+    ) -> None:
+        super().__init__(width_in, task)
+        self.bottleneck = nn.Sequential(
+            nn.Linear(width_in, self.labels * hidden),
+            *hidden_parts(self.labels * hidden, activation, "none", dropout, in_place=True),
+        )
+        bound = hidden**-0.5
+        self.weight = nn.Parameter(torch.empty(self.labels, hidden, self.classes or 1).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(self.outputs).uniform_(-bound, bound))
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return the predictions [R, L] or [R, L, classes]."""
+        hidden = self.bottleneck(representation).unflatten(-1, self.weight.shape[:2])
+        last = torch.einsum("rlh,lhc->rlc", hidden, self.weight)
+        return self.shaped(last.flatten(1) + self.bias)

@@ -54,6 +54,40 @@ def test_mlp_options():
     assert len(heads.build("mlp", 16, task_of("binary"), hidden=[]).layers) == 1
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_low_rank_head_is_a_linear_map_of_that_rank(kind):
+    torch.manual_seed(0)
+    head = heads.build("low_rank", 16, task_of(kind, labels=7), rank=2)
+    outputs = head.outputs
+    joined = head.last.weight @ head.shared.weight
+    assert joined.shape == (outputs, 16)
+    assert torch.linalg.matrix_rank(joined) == 2
+    representation = torch.randn(5, 16)
+    torch.testing.assert_close(head(representation).view(5, outputs), representation @ joined.T + head.last.bias)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_label_has_a_bottleneck_of_its_own(kind):
+    torch.manual_seed(0)
+    head = heads.build("label_bottleneck", 16, task_of(kind), hidden=5, activation="tanh")
+    representation = torch.randn(6, 16)
+    prediction = head(representation)
+    first, classes = head.bottleneck[0], head.classes or 1
+    for label in range(3):
+        own = torch.nn.Sequential(torch.nn.Linear(16, 5), torch.nn.Tanh(), torch.nn.Linear(5, classes))
+        with torch.no_grad():
+            own[0].weight.copy_(first.weight[5 * label : 5 * label + 5])
+            own[0].bias.copy_(first.bias[5 * label : 5 * label + 5])
+            own[2].weight.copy_(head.weight[label].T)
+            own[2].bias.copy_(head.bias[classes * label : classes * (label + 1)])
+        torch.testing.assert_close(prediction[:, label].reshape(6, classes), own(representation))
+    gradients = torch.autograd.grad(prediction[:, 1].sum(), [first.weight, head.weight])
+    assert (gradients[0][:5] == 0).all()
+    assert (gradients[0][10:] == 0).all()
+    assert (gradients[0][5:10] != 0).any()
+    assert [bool(gradient.any()) for gradient in gradients[1]] == [False, True, False]
+
+
 @pytest.mark.parametrize("options", [{"hidden": [0]}, {"dropout": 1.0}, {"activation": "rellu"}, {"widths": [3]}])
 def test_wrong_options_are_refused_before_anything_is_built(options):
     with pytest.raises(MolfoundError, match=f"head 'mlp'.*{next(iter(options))}"):
