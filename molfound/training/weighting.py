@@ -63,7 +63,7 @@ class TaskWeighting(nn.Module):
         return float(self(numbers))
 
     def figures(self) -> dict[str, float]:
-        """Return what changes in training and is to be recorded, such as ``qm9/log_variance``."""
+        """Return what the rule has found and a run is to record, such as ``qm9/log_variance``."""
         return {}
 
 
@@ -133,6 +133,10 @@ class LabelCountWeighting(ConstantWeighting):
         most = max((task.labels for task in tasks.values()), default=1)
         shares = {name: (task.labels / most) ** power * task.weight for name, task in tasks.items()}
         self.weights = scaled(shares, scale)
+
+    def figures(self) -> dict[str, float]:
+        """Return ``NAME/weight`` of each task."""
+        return {f"{name}/weight": weight for name, weight in self.weights.items()}
 
 
 @weightings.register("uncertainty")
