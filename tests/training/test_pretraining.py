@@ -1,6 +1,7 @@
 """Learning without labels, and starting from what was learned."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 import molfound as mf
+from molfound.chem.conformers import ConformerOptions, conformers_of_smiles
+from molfound.data.collection import GraphCollection
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, load_specification
 from molfound.tasks.objectives import Objective
@@ -85,7 +88,56 @@ def test_predictions_from_smiles_see_the_conformers_of_the_store(experiment: Mak
     assert not np.allclose(model.predict(smiles)["logp.logp"], kept, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [UNLABELLED, (*TWO_TRACK, *OBJECTIVES)], ids=["objectives", "with tasks"])
+def test_predictions_are_averaged_over_conformers(experiment: MakeExperiment) -> None:
+    model = mf.load(train(experiment(*TWO_TRACK, "training.epochs=1")).path)
+    torch.manual_seed(0)
+    for parameter in model.model.parameters():
+        # After so short a training, what distances say would be lost in rounding.
+        torch.nn.init.normal_(parameter, std=0.5)
+    # Three conformers, none, and one.
+    smiles = ["CCCCCO", "C1CC2CCC1=C2", "[Na+]"]
+    predicted = model.predict(smiles, tasks=["logp"], conformers=3)["logp.logp"]
+    blocks = [conformers_of_smiles([text], ConformerOptions(count=3, iterations=50)).of_molecule(0) for text in smiles]
+    assert list(map(len, blocks)) == [3, 0, 1]
+    arrays, _ = model.featurize(smiles, conformers=3)
+    for row, conformers in enumerate(blocks):
+        each = []
+        for places in conformers if len(conformers) else [None]:
+            batch = GraphCollection({"input": arrays}).batch([row])
+            coordinates = torch.full((batch.num_nodes, 3), torch.nan) if places is None else torch.from_numpy(places)
+            with torch.no_grad():
+                each.append(model.model.predict(replace(batch, coordinates=coordinates))["logp"][0, 0].item())
+        assert predicted[row] == pytest.approx(np.mean(each), abs=1e-6)
+        assert len(each) == 1 or np.std(each) > 1e-5
+    with pytest.raises(MolfoundError, match="at least one conformer is needed, not 0"):
+        model.predict(smiles, conformers=0)
+
+
+def test_conformers_cannot_be_averaged_where_none_are_read(experiment: MakeExperiment) -> None:
+    model = mf.load(train(experiment("training.epochs=1")).path)
+    with pytest.raises(MolfoundError, match="the model reads no conformers"):
+        model.predict("CCO", conformers=2)
+
+
+def test_predictions_from_smiles_are_cut_and_drawn_as_the_store_is(experiment: MakeExperiment) -> None:
+    options = ("data.conformers={source: drawn}", "data.crop=5", "tasks.neighbours=null")
+    run = train(experiment(*TWO_TRACK[:-1], *options, "training.epochs=4", "training.optimizer.lr=3e-2"))
+    kept = pd.read_parquet(run.predictions / "test.logp.parquet")
+    kept = kept[kept["label"] == "logp"].set_index("row")["prediction"]
+    model = mf.load(run.path)
+    smiles = [SMILES[row] for row in kept.index]
+    np.testing.assert_allclose(model.predict(smiles)["logp.logp"], kept, atol=1e-5)
+    for change in ({"conformers": None}, {"crop": None}):
+        model.specification = load_specification(run.path).model_copy(update=change)
+        assert not np.allclose(model.predict(smiles)["logp.logp"], kept, atol=1e-5)
+
+
+CUT_AND_DRAWN = ("data.crop=5", "data.conformers={count: 2, drawn: 0.5, iterations: 50}")
+
+
+@pytest.mark.parametrize(
+    "options", [(*UNLABELLED, *CUT_AND_DRAWN), (*TWO_TRACK, *OBJECTIVES)], ids=["objectives", "with tasks"]
+)
 def test_a_killed_pretraining_ends_in_the_same_bits(
     experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
