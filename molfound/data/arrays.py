@@ -58,6 +58,17 @@ class GraphArrays:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that they take in memory."""
+        arrays = [value for value in vars(self.graphs).values() if isinstance(value, np.ndarray)]
+        arrays += [self.rows, *self.encodings.values()]
+        arrays += [array for labels in self.labels.values() for array in (labels.ptr, labels.index, labels.values)]
+        arrays += [] if self.weights is None else [self.weights]
+        for conformers in (self.coordinates, self.drawings):
+            arrays += [] if conformers is None else [conformers.coordinates, conformers.ptr, conformers.conformers]
+        return int(self.smiles.nbytes) + sum(array.nbytes for array in arrays)
+
     def __repr__(self) -> str:
         tasks = ", ".join(f"{name}: {len(labels.values):,}" for name, labels in self.labels.items())
         return f"GraphArrays({len(self):,} molecules, labels {{{tasks}}})"

@@ -80,6 +80,11 @@ class GraphBatch:
         return self.edge_bond.numel()
 
     @property
+    def num_bonds(self) -> int:
+        """Number of bonds B."""
+        return self.bond_codes.shape[0]
+
+    @property
     def with_coordinates(self) -> Tensor:
         """Bool ``[G]``, which molecules have coordinates."""
         if self.coordinates is None:

@@ -1,11 +1,12 @@
 """Graphs of one or many datasets in flat tensors, from which batches of any molecules are gathered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from molfound.chem.graphs import GraphBlock
@@ -14,6 +15,7 @@ from molfound.data.batch import GraphBatch, part_level
 from molfound.data.conformer_tensors import ConformerTensors
 from molfound.data.cropping import cropped
 from molfound.data.views import STILL, View
+from molfound.data.windows import Blocks, Positions
 from molfound.errors import MolfoundError
 
 
@@ -42,6 +44,64 @@ class TaskLabels:
         """Return the labels of a dataset's store as tensors."""
         ptr, index, values = (_joined([array]) for array in (labels.ptr, labels.index, labels.values))
         return cls(dataset, labels.level, tuple(labels.names), ptr, index, values)
+
+
+@dataclass(frozen=True)
+class LabelChunk:
+    """Labels of consecutive molecules.
+
+    Attributes:
+        first: the position of the first molecule in the collection.
+        ptr: int64 ``[molecules + 1]``, the pairs of each.
+        index: int32 ``[V]``, item within the molecule times L plus label.
+        values: float32 ``[V]``.
+    """
+
+    first: int
+    ptr: NDArray[np.int64]
+    index: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+
+class Batches(Protocol):
+    """What batches are gathered from."""
+
+    def batch(self, positions: Tensor | np.ndarray | Sequence[int], view: View = STILL) -> GraphBatch:
+        """Return the molecules at these positions as one batch."""
+        ...
+
+
+class Collection(Batches, Protocol):
+    """The graphs of several datasets, in memory or not.
+
+    Attributes:
+        ranges: where each dataset's positions lie.
+        rows: int64, the row of each molecule in its dataset's table.
+        crop: molecules with more nodes are cut to so many; None: none is.
+    """
+
+    ranges: dict[str, tuple[int, int]]
+    rows: Tensor
+    crop: int | None
+
+    @property
+    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes and edges of each molecule in a batch, int64; of one that is cut, edges at most."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def open(self, blocks: Blocks) -> Batches:
+        """Return what batches are gathered from whose molecules lie in these blocks."""
+        ...
+
+    def stretches(self, positions: Positions) -> Iterator[tuple[Blocks, Positions]]:
+        """Yield ascending positions in stretches that fit into memory, each with the blocks it lies in."""
+        ...
+
+    def label_chunks(self, task: str) -> Iterator[LabelChunk]:
+        """Yield the labels of a task, of all molecules of its dataset in the order of their positions."""
+        ...
 
 
 class GraphCollection:
@@ -162,6 +222,20 @@ class GraphCollection:
         drawn = torch.from_numpy(view.drawn(batch.rows.numpy()))[batch.node_graph]
         drawings = self._drawings.gather(chosen, batch.node_ptr, batch.rows, view)
         return torch.where(drawn[:, None], drawings, coordinates)
+
+    def open(self, blocks: Blocks) -> Self:
+        """Return the collection itself: all of it is in memory."""
+        return self
+
+    def stretches(self, positions: Positions) -> Iterator[tuple[Blocks, Positions]]:
+        """Yield the positions at once."""
+        yield {}, positions
+
+    def label_chunks(self, task: str) -> Iterator[LabelChunk]:
+        """Yield the labels of a task at once."""
+        labels = self.labels[task]
+        arrays = (labels.ptr.numpy(), labels.index.numpy(), labels.values.numpy())
+        yield LabelChunk(self.ranges[labels.dataset][0], *arrays)
 
     def _dataset_ranges(self, chosen: Tensor) -> dict[str, tuple[int, int]]:
         found = torch.searchsorted(chosen, self._bounds).view(-1, 2).tolist()

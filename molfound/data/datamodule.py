@@ -7,8 +7,9 @@ from lightning.pytorch import LightningDataModule
 from molfound.config.schema import DataConfig, DatasetConfig
 from molfound.data.loader import BatchLoader, evaluation_batches, training_batches
 from molfound.data.mixture import Mixture
-from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, SamplePool
+from molfound.data.sampler import BatchLimits, BlockPool, MixtureSampler, Pool, SamplePool
 from molfound.data.scaffold_sampling import ScaffoldPool
+from molfound.errors import MolfoundError
 
 
 class MixtureDataModule(LightningDataModule):
@@ -34,6 +35,7 @@ class MixtureDataModule(LightningDataModule):
             self.limits,
             *mixture.collection.sizes,
             seed,
+            mixture.windows,
         )
         self.share_drawn = 0.0 if config.conformers is None else config.conformers.drawn
 
@@ -69,6 +71,13 @@ class MixtureDataModule(LightningDataModule):
 def training_pool(mixture: Mixture, name: str, config: DatasetConfig) -> SamplePool:
     """Return what the training samples of a dataset are drawn from."""
     positions = mixture.positions("train", name)
+    if name in mixture.block_ptr:
+        if config.scaffolds is not None:
+            raise MolfoundError(
+                f"dataset '{name}' does not fit into data.memory, and only one in memory can be sampled by scaffold: "
+                f"raise data.memory or leave out data.datasets.{name}.scaffolds"
+            )
+        return BlockPool(positions, mixture.block_ptr[name], config.share)
     if config.scaffolds is None:
         return Pool(positions, config.share)
     first, _ = mixture.collection.ranges[name]

@@ -1,23 +1,26 @@
 """Iterables of batches: training batches in the sampler's order, evaluation batches in the data's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from molfound.data.batch import GraphBatch
-from molfound.data.collection import GraphCollection
-from molfound.data.sampler import BatchLimits, MixtureSampler, Positions, cut
+from molfound.data.collection import Collection
+from molfound.data.sampler import BatchLimits, MixtureSampler, cut
 from molfound.data.views import STILL, EpochView, View
+from molfound.data.windows import Positions, Window, prefetched
 
 
 class BatchLoader:
-    """Batches of a collection, one for each array of positions, divided among processes after they are formed.
+    """The batches of windows of a collection, divided among processes after they are formed.
 
-    Gathering costs a few percent of a training step, so no worker processes are needed.
+    Gathering costs a few percent of a training step, so no worker processes are needed; the blocks of the next window
+    are read while the present one is in use.
 
     Args:
         collection: the graphs.
-        batches: the positions of each global batch.
+        windows: returns the windows, from the first on.
+        count: how many batches they hold.
         rank: the number of this process.
         processes: how many processes share each batch; this one takes every `processes`-th sample of it.
         view: what is seen of each molecule.
@@ -25,26 +28,28 @@ class BatchLoader:
 
     def __init__(
         self,
-        collection: GraphCollection,
-        batches: Sequence[Positions],
+        collection: Collection,
+        windows: Callable[[], Iterable[Window]],
+        count: int,
         *,
         rank: int = 0,
         processes: int = 1,
         view: View = STILL,
     ) -> None:
-        self.collection, self.batches, self.view = collection, list(batches), view
+        self.collection, self.windows, self.count, self.view = collection, windows, count, view
         self.rank, self.processes = rank, processes
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return self.count
 
     def __iter__(self) -> Iterator[GraphBatch]:
-        for positions in self.batches:
-            yield self.collection.batch(positions[self.rank :: self.processes], self.view)
+        for window, opened in prefetched(self.windows(), lambda window: self.collection.open(window.blocks)):
+            for positions in window.batches:
+                yield opened.batch(positions[self.rank :: self.processes], self.view)
 
 
 def training_batches(
-    collection: GraphCollection,
+    collection: Collection,
     sampler: MixtureSampler,
     epoch: int,
     first: int = 0,
@@ -54,12 +59,26 @@ def training_batches(
     processes: int = 1,
 ) -> BatchLoader:
     """Return the batches of an epoch, from batch number `first` on (where a killed training goes on)."""
-    view = EpochView(sampler.seed, epoch, share_drawn)
-    return BatchLoader(collection, sampler.batches(epoch)[first:], rank=rank, processes=processes, view=view)
+    return BatchLoader(
+        collection,
+        lambda: without_first(sampler.windows(epoch), first),
+        sampler.count(epoch) - first,
+        rank=rank,
+        processes=processes,
+        view=EpochView(sampler.seed, epoch, share_drawn),
+    )
+
+
+def without_first(windows: Iterable[Window], batches: int) -> Iterator[Window]:
+    """Yield windows without so many of their batches; one that has none left is not read."""
+    for window in windows:
+        if batches < len(window.batches):
+            yield Window(window.batches[batches:], window.blocks)
+        batches = max(0, batches - len(window.batches))
 
 
 def evaluation_batches(
-    collection: GraphCollection,
+    collection: Collection,
     positions: Positions,
     limits: BatchLimits,
     *,
@@ -69,10 +88,14 @@ def evaluation_batches(
 ) -> BatchLoader:
     """Return batches that hold every position exactly once: ascending, or by size where batches are bucketed.
 
-    By size, the largest come first: a batch that does not fit the memory fails at once.
+    By size, the largest come first: a batch that does not fit the memory fails at once. Of a dataset that is read block
+    by block, they are ordered so within some of its blocks after the others.
     """
     nodes, edges = collection.sizes
-    order = np.sort(positions)
-    if limits.bucket is not None:
-        order = order[np.argsort(-nodes[order], kind="stable")]
-    return BatchLoader(collection, cut(order, limits, nodes, edges), rank=rank, processes=processes, view=view)
+    windows = []
+    for blocks, order in collection.stretches(np.sort(positions)):
+        if limits.bucket is not None:
+            order = order[np.argsort(-nodes[order].astype(np.int64), kind="stable")]
+        windows.append(Window(cut(order, limits, nodes, edges), blocks))
+    count = sum(len(window.batches) for window in windows)
+    return BatchLoader(collection, lambda: windows, count, rank=rank, processes=processes, view=view)

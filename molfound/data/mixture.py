@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 
 from molfound.config.locations import SUFFIXES
 from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, ScaffoldSplit
-from molfound.data.arrays import GraphArrays
 from molfound.data.collection import GraphCollection
 from molfound.data.families import LabelTask
 from molfound.data.manifest import Manifest, load_manifest
 from molfound.data.prepare import PreparationReport, open_table, prepare_dataset
-from molfound.data.sampler import Positions
+from molfound.data.residency import Residency, residency
 from molfound.data.splits import Split, make_split, scaffold_groups
-from molfound.data.store import GraphStore
+from molfound.data.store import GraphStore, StoredSmiles
+from molfound.data.streaming import StreamedCollection
+from molfound.data.windows import Positions
 from molfound.errors import MolfoundError
+
+GIB = 1 << 30
 
 
 class MixtureTask(LabelTask, Protocol):
@@ -31,9 +34,17 @@ class MixtureTask(LabelTask, Protocol):
         ...
 
 
+class Smiles(Protocol):
+    """The SMILES of a dataset, an Arrow array or what reads them from a store."""
+
+    def take(self, indices: NDArray[np.int64] | pa.Array) -> pa.Array:
+        """Return those of these molecules."""
+        ...
+
+
 @dataclass(frozen=True)
 class Mixture:
-    """The molecules of several datasets in memory.
+    """The molecules of several datasets.
 
     Attributes:
         collection: all graphs; a position numbers a molecule over all datasets.
@@ -42,13 +53,20 @@ class Mixture:
         stores: for each dataset, the store that it was loaded from.
         scaffolds: for each dataset that is sampled by scaffold, int64, the number of each molecule's scaffold in the
             order of their positions.
+        windows: into how many windows an epoch of the training is divided, one where all molecules are in memory.
     """
 
-    collection: GraphCollection
+    collection: GraphCollection | StreamedCollection
     parts: Mapping[str, Mapping[str, Positions]]
-    smiles: Mapping[str, pa.Array]
+    smiles: Mapping[str, Smiles]
     stores: Mapping[str, GraphStore] = field(default_factory=dict)
     scaffolds: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    windows: int = 1
+
+    @property
+    def block_ptr(self) -> Mapping[str, Positions]:
+        """Of each dataset that is read block by block, where its blocks begin, see `StreamedCollection.block_ptr`."""
+        return self.collection.block_ptr if isinstance(self.collection, StreamedCollection) else {}
 
     @property
     def part_names(self) -> list[str]:
@@ -123,26 +141,42 @@ def load_mixture(
     Raises:
         MolfoundError: a mistake in the data or the split, or a dataset with no training molecule.
     """
-    arrays: dict[str, GraphArrays] = {}
-    parts: dict[str, dict[str, Positions]] = {}
     stores: dict[str, GraphStore] = {}
-    scaffolds: dict[str, NDArray[np.int64]] = {}
-    first = 0
     for name, manifest in manifests.items():
         report = _prepare(experiment, name, manifest, tasks)
         say(str(report))
-        store = stores[name] = GraphStore.open(report.folder, report.families)
-        arrays[name] = store.load()
-        split = _split(experiment, experiment.data.datasets[name], manifest, store)
-        parts[name] = {part: first + _places(arrays[name].rows, rows) for part, rows in split.items()}
+        stores[name] = GraphStore.open(report.folder, report.families)
+    datasets = experiment.data.datasets
+    plan = residency(stores, {name: dataset.share for name, dataset in datasets.items()}, experiment.data.memory * GIB)
+    collection, smiles = _collection(stores, plan, {name: task.dataset for name, task in tasks.items()}, experiment)
+    if plan.window_blocks:
+        say(f"{', '.join(plan.window_blocks)}: more than data.memory holds, read in {plan.windows} windows per epoch")
+    parts: dict[str, dict[str, Positions]] = {}
+    scaffolds: dict[str, NDArray[np.int64]] = {}
+    for name, store in stores.items():
+        first, last = collection.ranges[name]
+        rows = collection.rows[first:last].numpy()
+        split = _split(experiment, datasets[name], manifests[name], store)
+        parts[name] = {part: first + _places(rows, wanted) for part, wanted in split.items()}
         if len(parts[name].get("train", ())) == 0:
             raise MolfoundError(f"dataset '{name}' has no molecule in its training part")
-        if experiment.data.datasets[name].scaffolds is not None:
-            scaffolds[name] = _scaffold_numbers(store, arrays[name].rows)
-        first += len(arrays[name])
-    task_datasets = {name: task.dataset for name, task in tasks.items()}
-    collection = GraphCollection(arrays, task_datasets, crop=experiment.data.crop)
-    return Mixture(collection, parts, {name: part.smiles for name, part in arrays.items()}, stores, scaffolds)
+        if datasets[name].scaffolds is not None:
+            scaffolds[name] = _scaffold_numbers(store, rows)
+    return Mixture(collection, parts, smiles, stores, scaffolds, plan.windows)
+
+
+def _collection(
+    stores: Mapping[str, GraphStore], plan: Residency, tasks: Mapping[str, str], experiment: Experiment
+) -> tuple[GraphCollection | StreamedCollection, dict[str, Smiles]]:
+    """Return the graphs of all stores, and the SMILES of each in the order of their positions."""
+    crop = experiment.data.crop
+    arrays = {name: store.load() for name, store in stores.items() if name not in plan.window_blocks}
+    smiles: dict[str, Smiles] = {name: part.smiles for name, part in arrays.items()}
+    if not plan.window_blocks:
+        return GraphCollection(arrays, tasks, crop=crop), smiles
+    streamed = {name: stores[name] for name in plan.window_blocks}
+    collection = StreamedCollection(arrays, streamed, list(stores), tasks, plan.window_blocks, crop=crop)
+    return collection, smiles | {name: StoredSmiles(store) for name, store in streamed.items()}
 
 
 def _prepare(

@@ -1,7 +1,8 @@
 """The order of a mixture's samples: a pure function of seed, epoch and position."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol, Self
 from zlib import crc32
 
@@ -9,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molfound.config.schema import BatchConfig
+from molfound.data.windows import Positions, Window
 from molfound.errors import MolfoundError
-
-Positions = NDArray[np.int64]
 
 
 def random_words(seed: int, *counters: int | str, size: int) -> NDArray[np.uint64]:
@@ -47,8 +47,11 @@ class SamplePool(Protocol):
         """Where its molecules lie in the collection."""
         ...
 
-    def samples(self, seed: int, name: str, epoch: int) -> Positions:
-        """Return the positions of the samples that an epoch takes: a pure function of the arguments."""
+    def windows(self, seed: int, name: str, epoch: int, windows: int) -> Iterator[tuple[tuple[int, ...], Positions]]:
+        """Yield what each window of an epoch takes: the blocks to be read, and the positions of the samples.
+
+        It is a pure function of the arguments.
+        """
         ...
 
 
@@ -82,6 +85,41 @@ class Pool:
         taken: Positions = self.positions[drawn[start : start + wanted]]
         return taken
 
+    def windows(self, seed: int, name: str, epoch: int, windows: int) -> Iterator[tuple[tuple[int, ...], Positions]]:
+        """Yield what each window of an epoch takes: an equal share of the samples, in their random order."""
+        return dealt(self.samples(seed, name, epoch), windows)
+
+
+@dataclass(frozen=True)
+class BlockPool:
+    """The training molecules of a dataset that is read block by block.
+
+    As a `Pool` draws molecules, it draws blocks; a window takes all training molecules of each of its blocks.
+
+    Attributes:
+        positions: int64, where they lie in the collection, ascending.
+        block_ptr: int64 ``[B + 1]``, the position that each block begins at, and the last one's end.
+        share: how many of the blocks one epoch takes, of one.
+    """
+
+    positions: Positions
+    block_ptr: Positions
+    share: float = 1.0
+
+    def windows(self, seed: int, name: str, epoch: int, windows: int) -> Iterator[tuple[tuple[int, ...], Positions]]:
+        """Yield what each window of an epoch takes: its blocks, and all training molecules in them."""
+        starts = np.searchsorted(self.positions, self.block_ptr)
+        drawn = Pool(np.arange(len(self.block_ptr) - 1), self.share).samples(seed, f"{name}/blocks", epoch)
+        for blocks in np.array_split(drawn, windows):
+            taken = [self.positions[starts[block] : starts[block + 1]] for block in blocks]
+            yield tuple(np.unique(blocks).tolist()), np.concatenate([np.empty(0, np.int64), *taken])
+
+
+def dealt(samples: Positions, windows: int) -> Iterator[tuple[tuple[int, ...], Positions]]:
+    """Yield equal shares of samples in random order that are in memory, one for each window; no block is to be read."""
+    for share in np.array_split(samples, windows):
+        yield (), share
+
 
 @dataclass(frozen=True)
 class BatchLimits:
@@ -111,7 +149,7 @@ class BatchLimits:
         added = {
             "nodes": (self.nodes, node_counts),
             "edges": (self.edges, edge_counts),
-            "pairs": (self.pairs, node_counts**2),
+            "pairs": (self.pairs, node_counts.astype(np.int64) ** 2),
         }
         return {name: (limit, counts) for name, (limit, counts) in added.items() if limit is not None}
 
@@ -127,6 +165,7 @@ class MixtureSampler:
         node_counts: atoms of every molecule of the collection, int64.
         edge_counts: directed edges of every molecule of the collection, int64.
         seed: of the whole order.
+        windows: into how many windows an epoch is divided; the samples of each are shuffled.
 
     Raises:
         MolfoundError: an empty pool, or a molecule larger than a batch may be.
@@ -139,6 +178,7 @@ class MixtureSampler:
         node_counts: Positions,
         edge_counts: Positions,
         seed: int,
+        windows: int = 1,
     ) -> None:
         for name, pool in pools.items():
             if len(pool.positions) == 0:
@@ -152,27 +192,40 @@ class MixtureSampler:
                         f"more than data.batch.{what}={limit} allows"
                     )
         self.pools: dict[str, SamplePool] = dict(pools)
-        self.limits, self.seed = limits, seed
+        self.limits, self.seed, self.window_count = limits, seed, windows
         self._node_counts, self._edge_counts = node_counts, edge_counts
 
-    def order(self, epoch: int) -> Positions:
-        """Return the positions of all samples of an epoch, shuffled; buckets then bring like sizes together."""
-        samples = np.concatenate([pool.samples(self.seed, name, epoch) for name, pool in self.pools.items()])
-        return samples[permutation(self.seed, "mixture", epoch, size=len(samples))]
+    def windows(self, epoch: int) -> Iterator[Window]:
+        """Yield the windows of an epoch with their global batches."""
+        parts = [pool.windows(self.seed, name, epoch, self.window_count) for name, pool in self.pools.items()]
+        for number, taken in enumerate(zip(*parts, strict=True)):
+            # One window is named as if there were no windows, so that its order is that of an epoch.
+            counters = (epoch,) if self.window_count == 1 else (epoch, number)
+            samples = np.concatenate([positions for _, positions in taken])
+            order = samples[permutation(self.seed, "mixture", *counters, size=len(samples))]
+            blocks = {name: chosen for name, (chosen, _) in zip(self.pools, taken, strict=True) if chosen}
+            yield Window(self._batches(order, counters), blocks)
 
-    def batches(self, epoch: int) -> list[Positions]:
-        """Return the global batches of an epoch: each an array of positions."""
-        batches = cut(self.order(epoch), self.limits, self._node_counts, self._edge_counts)
+    def batches(self, epoch: int) -> Iterator[Positions]:
+        """Yield the global batches of an epoch: each an array of positions."""
+        return chain.from_iterable(window.batches for window in self.windows(epoch))
+
+    def count(self, epoch: int) -> int:
+        """Return the number of global batches of an epoch."""
+        return sum(len(window.batches) for window in self.windows(epoch))
+
+    def _batches(self, order: Positions, counters: tuple[int, ...]) -> list[Positions]:
+        batches = cut(order, self.limits, self._node_counts, self._edge_counts)
         if self.limits.bucket is None:
             return batches
         batches = bucketed(batches, self.limits.bucket, self.limits, self._node_counts, self._edge_counts)
-        return [batches[i] for i in permutation(self.seed, "batches", epoch, size=len(batches)).tolist()]
+        return [batches[i] for i in permutation(self.seed, "batches", *counters, size=len(batches)).tolist()]
 
 
 def cut(order: Positions, limits: BatchLimits, node_counts: Positions, edge_counts: Positions) -> list[Positions]:
     """Cut an order of positions into consecutive batches, each as long as the limits allow and at least one long."""
     budgets = [
-        (limit, np.concatenate(([0], np.cumsum(counts))))
+        (limit, np.concatenate(([0], np.cumsum(counts, dtype=np.int64))))
         for limit, counts in limits.budgets(node_counts[order], edge_counts[order]).values()
     ]
     if not budgets:

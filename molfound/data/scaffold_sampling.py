@@ -1,12 +1,14 @@
 """Sampling by scaffold: a scaffold with probability softmax(P / τ), then a molecule of that scaffold."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from molfound.config.schema import ScaffoldsConfig
-from molfound.data.sampler import Positions, random_words
+from molfound.data.sampler import dealt, random_words
+from molfound.data.windows import Positions
 
 
 def scaffold_probabilities(
@@ -74,6 +76,10 @@ class ScaffoldPool:
     def samples(self, seed: int, name: str, epoch: int) -> Positions:
         """Return the positions of the samples that an epoch takes: a pure function of the arguments."""
         return self.positions[self.draws(seed, name, epoch)]
+
+    def windows(self, seed: int, name: str, epoch: int, windows: int) -> Iterator[tuple[tuple[int, ...], Positions]]:
+        """Yield what each window of an epoch takes: an equal share of the samples, which are independent draws."""
+        return dealt(self.samples(seed, name, epoch), windows)
 
     def draws(self, seed: int, name: str, epoch: int) -> NDArray[np.int64]:
         """Return int64 ``[per_epoch]``, which of the molecules an epoch takes, from 0.

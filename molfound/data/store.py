@@ -1,6 +1,7 @@
 """The graph store: what preparation wrote, checked and loaded into flat arrays."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,23 @@ from molfound.data.index import Index, StoredFamily
 from molfound.data.ragged import flat_values
 from molfound.data.shards import check_size, read_checked, read_parquet
 from molfound.errors import MolfoundError, did_you_mean
+
+
+@dataclass(frozen=True)
+class StoreSizes:
+    """The molecules of a store that are used, G of them in B blocks, without what they consist of.
+
+    Attributes:
+        rows: int64 ``[G]``, of the table, ascending.
+        nodes: uint16 ``[G]``.
+        bonds: uint16 ``[G]``.
+        block_ptr: int64 ``[B + 1]``, block b has the molecules ``block_ptr[b]:block_ptr[b + 1]``.
+    """
+
+    rows: NDArray[np.int64]
+    nodes: NDArray[np.uint16]
+    bonds: NDArray[np.uint16]
+    block_ptr: NDArray[np.int64]
 
 
 class GraphStore:
@@ -91,6 +109,43 @@ class GraphStore:
                         first.setdefault(row.row, row)
         return [first[row] for row in sorted(first)]
 
+    @property
+    def blocks(self) -> int:
+        """Number of blocks that the rows are stored in."""
+        return len(self._stored("graphs").shards)
+
+    def part(self, blocks: Iterable[int]) -> Self:
+        """Return a store of these blocks alone, in ascending order."""
+        chosen = sorted(set(blocks))
+        families = {
+            name: StoredFamily(stored.family, tuple(stored.shards[block] for block in chosen))
+            for name, stored in self.families.items()
+        }
+        return type(self)(self.folder, self.index, families)
+
+    def sizes(self) -> "StoreSizes":
+        """Return the row and the size of every molecule that no family rejects, read block by block.
+
+        Raises:
+            MolfoundError: a damaged shard.
+        """
+        tables = [self.part([block])._used_graphs(["row", "atoms", "bond_begin"]) for block in range(self.blocks)]
+        bonds = [flat_values(table["bond_begin"])[1] for table in tables]
+        return StoreSizes(
+            np.concatenate([table["row"].to_numpy() for table in tables]),
+            np.concatenate([table["atoms"].to_numpy() for table in tables]).astype(np.uint16),
+            np.concatenate(bonds).astype(np.uint16),
+            offsets(np.array([len(table) for table in tables])),
+        )
+
+    def smiles(self) -> pa.Array:
+        """Return the SMILES of every molecule that no family rejects, as the table has them.
+
+        Raises:
+            MolfoundError: a damaged shard.
+        """
+        return _one_array(self._used_graphs(["row", "smiles"])["smiles"])
+
     def load(self, tasks: Iterable[str] | None = None, encodings: Iterable[str] | None = None) -> GraphArrays:
         """Return the molecules that no family rejects, in flat arrays in memory.
 
@@ -154,8 +209,16 @@ class GraphStore:
             raise MolfoundError(f"{self.folder} has no {name}{did_you_mean(name, self.families)}")
         return self.families[name]
 
-    def _used_graphs(self) -> pa.Table:
-        table = self._table("graphs")
+    def labels(self, task: str) -> LabelArrays:
+        """Return the labels of a task, of every molecule that no family rejects.
+
+        Raises:
+            MolfoundError: no such task, with the nearest, or a damaged shard.
+        """
+        return self._labels(task, self._used_graphs(["row"])["row"].to_numpy())
+
+    def _used_graphs(self, columns: Sequence[str] | None = None) -> pa.Table:
+        table = self._table("graphs", columns=columns)
         dropped = np.array([row.row for row in self.rejected()], np.int64)
         keep = ~np.isin(table["row"].to_numpy(), dropped)
         return table if keep.all() else table.filter(pa.array(keep))
@@ -194,6 +257,35 @@ class GraphStore:
         index, counts = flat_values(table["index"])
         values, _ = flat_values(table["value"])
         return LabelArrays(recipe["level"], tuple(recipe["labels"]), offsets(counts), index, values)
+
+
+class StoredSmiles:
+    """The SMILES of a store's molecules that no family rejects, read block by block where they are asked for.
+
+    Args:
+        store: of the dataset.
+    """
+
+    def __init__(self, store: GraphStore) -> None:
+        self._store = store
+        self._block_ptr = store.sizes().block_ptr
+        self._block, self._smiles = -1, pa.array([], pa.string())
+
+    def take(self, indices: NDArray[np.int64] | pa.Array) -> pa.Array:
+        """Return the SMILES of these molecules; ascending ones read each block once.
+
+        Raises:
+            MolfoundError: a damaged shard.
+        """
+        numbers = np.asarray(indices)
+        block = np.searchsorted(self._block_ptr, numbers, side="right") - 1
+        found = np.empty(len(numbers), object)
+        for number in np.unique(block).tolist():
+            if number != self._block:
+                self._block, self._smiles = number, self._store.part([number]).smiles()
+            here = block == number
+            found[here] = self._smiles.take(pa.array(numbers[here] - self._block_ptr[number])).to_pylist()
+        return pa.array(found, pa.string())
 
 
 def _graphs(table: pa.Table, family: Family) -> GraphBlock:

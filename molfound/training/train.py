@@ -124,7 +124,7 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
 
     reporter = EpochReporter(config.epochs)
     reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
-    steps = -(-len(data.sampler.batches(0)) // config.accumulate)
+    steps = -(-data.sampler.count(0) // config.accumulate)
     module = TrainingModule(model, config, weighting, total_steps=config.epochs * steps, corruptor=corruptor)
     data.position = module.position
     if run.last_checkpoint.exists():

@@ -109,6 +109,9 @@ class DataConfig(Section):
     is cut."""
     conformers: ConformersConfig | None = None
     """Coordinates; null: none."""
+    memory: Annotated[float, Field(gt=0)] = 8.0
+    """GiB of prepared molecules held in memory. Where there are more, the smaller datasets are held, and the others
+    read some blocks at a time: an epoch shuffles the blocks, then the samples of the blocks in memory."""
     datasets: Annotated[dict[Key, DatasetConfig], Field(min_length=1), TakesOutNull]
     """The mixture, by the names that tasks use; null takes an inherited one out."""
     batch: BatchConfig = BatchConfig()
