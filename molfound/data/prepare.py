@@ -12,7 +12,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from molfound.config.schema import DataConfig, FeaturesConfig
-from molfound.data import embedded  # noqa: F401 (registers its generator)
+from molfound.data import embedded, lookalike  # noqa: F401 (they register their generators)
 from molfound.data.build import Job, RejectedRow, ShardRecord
 from molfound.data.cells import holds_lists, holds_numbers
 from molfound.data.coordinate_source import coordinate_source

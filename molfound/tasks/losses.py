@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -149,6 +149,9 @@ def masked_loss(
     target: Tensor,
     weights: Tensor | None = None,
     reduction: Reduction = "value",
+    *,
+    counts: Tensor | None = None,
+    gather: bool | None = None,
 ) -> Tensor:
     """Return the weighted mean of an elementwise loss over the labels that are present, a float32 scalar.
 
@@ -162,6 +165,10 @@ def masked_loss(
         weights: [R], not negative: the weight of each row, for all its labels.
         reduction: ``"value"``: the mean over all present labels together, so that a label counts as often as it is
             present. ``"label"``: the mean over labels of each label's own mean, those absent from the batch left out.
+        counts: [L, classes], a third argument for a loss that `needs_counts`.
+        gather: whether the loss is computed of the present labels alone, [V, 1], or of all, the missing ones masked.
+            The result is the same but for rounding. None: gathered on a CPU; how many there are, a GPU would have to be
+            waited for to tell.
 
     Example:
         >>> prediction = torch.tensor([[1.0, 5.0], [3.0, 0.0]])
@@ -169,16 +176,51 @@ def masked_loss(
         >>> masked_loss(mae, prediction, target).item(), masked_loss(mae, prediction, target, reduction="label").item()
         (2.3333332538604736, 2.75)
     """
+    gather = target.device.type == "cpu" if gather is None else gather
+    sums = _gathered_sums if gather else _masked_sums
+    totals, label_weights = sums(elementwise, prediction, target, weights, () if counts is None else (counts,))
+    if reduction == "value":
+        return _mean(totals.sum(), label_weights.sum())
+    return _mean(_mean(totals, label_weights).sum(), (label_weights > 0).sum())
+
+
+def _gathered_sums(
+    elementwise: ElementwiseLoss,
+    prediction: Tensor,
+    target: Tensor,
+    weights: Tensor | None,
+    by_label: Sequence[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Return the sum over each label of the weighted losses, and of the weights, [L] each, from what is present."""
+    labels = target.shape[1]
+    row, label = (~target.isnan()).nonzero(as_tuple=True)
+    place = row * labels + label
+    values = elementwise(
+        prediction.flatten(0, 1).index_select(0, place).float()[:, None],
+        target.flatten().index_select(0, place).float()[:, None],
+        *(known.index_select(0, label)[:, None] for known in by_label),
+    )[:, 0]
+    value_weights = torch.ones_like(values) if weights is None else weights.index_select(0, row).float()
+    nothing = values.new_zeros(labels)
+    return nothing.index_add(0, label, values * value_weights), nothing.index_add(0, label, value_weights)
+
+
+def _masked_sums(
+    elementwise: ElementwiseLoss,
+    prediction: Tensor,
+    target: Tensor,
+    weights: Tensor | None,
+    by_label: Sequence[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Return what `_gathered_sums` does, from all places, the missing ones masked."""
     present = ~target.isnan()
     # Masking before the loss, not after it: 0 times the derivative at NaN or infinity is NaN.
     missing = (~present).view(*present.shape, *(1,) * (prediction.ndim - present.ndim))
-    values = elementwise(prediction.float().masked_fill(missing, 0.0), target.float().masked_fill(~present, 0.0))
+    values = elementwise(
+        prediction.float().masked_fill(missing, 0.0), target.float().masked_fill(~present, 0.0), *by_label
+    )
     value_weights = present.float() if weights is None else present * weights.float()[:, None]
-    values = values.masked_fill(~present, 0.0) * value_weights
-    if reduction == "value":
-        return _mean(values.sum(), value_weights.sum())
-    label_weights = value_weights.sum(0)
-    return _mean(_mean(values.sum(0), label_weights).sum(), (label_weights > 0).sum())
+    return (values.masked_fill(~present, 0.0) * value_weights).sum(0), value_weights.sum(0)
 
 
 def _mean(total: Tensor, weight: Tensor) -> Tensor:

@@ -1,19 +1,24 @@
-"""Metrics: pure functions from packed predictions to one value per label, all labels of a task at once.
+"""Metrics: pure functions from packed predictions to one value per label, many labels at once.
 
 Each takes `PackedPredictions` and returns float64 [L]. A label for which a metric is undefined gets NaN: no value,
-a NaN prediction, one class only where two are ranked, fewer than two different values where they are correlated.
+a NaN prediction, one class only where two are ranked, fewer than two different values where they are correlated, a
+quotient of counts that is 0 / 0.
 """
 
+import math
 from collections.abc import Callable, Iterable
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from molfound.config.schema import Kind
 from molfound.tasks.kinds import KINDS, KindRegistry
 from molfound.tasks.packed import Floats, PackedPredictions, divide
 
 Metric = Callable[..., Floats]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
 
 
 class MetricRegistry(KindRegistry[Metric]):
@@ -96,34 +101,99 @@ def spearman(packed: PackedPredictions) -> Floats:
     return np.where(packed.computable, correlation, np.nan)
 
 
-@metrics.register("auroc", kinds=["binary"])
+@metrics.register("auroc", kinds=["binary", "multiclass"])
 def auroc(packed: PackedPredictions) -> Floats:
     """Area under the receiver operating characteristic, [L]; NaN with one class only.
 
-    It is the chance that a positive is ranked above a negative, a tie counting one half (Hanley & McNeil 1982).
+    It is the chance that a positive is ranked above a negative, a tie counting one half (Hanley & McNeil 1982). Of
+    several classes: see `one_vs_rest`; as scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`.
     """
-    label, positive, size = packed.tie_groups
-    negative = size - positive
-    negatives = np.bincount(label, weights=negative, minlength=packed.labels)
-    positives = np.bincount(label, weights=positive, minlength=packed.labels)
-    below = np.cumsum(negative) - negative - (np.cumsum(negatives) - negatives)[label]
-    won = np.bincount(label, weights=positive * (below + negative / 2), minlength=packed.labels)
-    return np.where(packed.computable, divide(won, positives * negatives), np.nan)
+    if packed.prediction.ndim == 2:
+        return one_vs_rest(auroc, packed)
+    label, size, positive, below, positive_below = packed.tie_groups
+    won = positive * (below - positive_below + (size - positive) / 2)
+    positives = np.bincount(label, positive, packed.labels)
+    pairs = positives * (packed.used - positives)
+    return np.where(packed.computable, divide(np.bincount(label, won, packed.labels), pairs), np.nan)
 
 
-@metrics.register("ap", kinds=["binary"])
+@metrics.register("ap", kinds=["binary", "multiclass"])
 def ap(packed: PackedPredictions) -> Floats:
     """Average precision, [L]: the precision at each distinct threshold weighted by the recall gained there.
 
-    NaN with one class only. No interpolation, as in scikit-learn's `average_precision_score`.
+    NaN with one class only. No interpolation, as in scikit-learn's `average_precision_score`. Of several classes: see
+    `one_vs_rest`.
     """
-    label, positive, size = packed.tie_groups
-    used = packed.used
-    positives = np.bincount(label, weights=positive, minlength=packed.labels)
-    selected = np.cumsum(used)[label] - (np.cumsum(size) - size)
-    found = np.cumsum(positives)[label] - (np.cumsum(positive) - positive)
-    score = divide(np.bincount(label, weights=positive * found / selected, minlength=packed.labels), positives)
-    return np.where(packed.computable & (positives < used), score, np.nan)
+    if packed.prediction.ndim == 2:
+        return one_vs_rest(ap, packed)
+    label, _, positive, below, positive_below = packed.tie_groups
+    positives = np.bincount(label, positive, packed.labels)
+    precision = (positives[label] - positive_below) / (packed.used[label] - below)
+    score = divide(np.bincount(label, positive * precision, packed.labels), positives)
+    return np.where(packed.computable & (positives < packed.used), score, np.nan)
+
+
+def one_vs_rest(metric: Metric, packed: PackedPredictions) -> Floats:
+    """Return the unweighted mean over classes of a binary metric that tells each class from all others, [L].
+
+    A class is ranked by its probability in float32, as `predict` gives it. Classes that no target of the label has are
+    left out, and so is one that all of them have; NaN where none is left.
+    """
+    logits = packed.prediction.astype(np.float64)
+    logits -= logits.max(1, keepdims=True)
+    np.exp(logits, out=logits)
+    probability = (logits / logits.sum(1, keepdims=True)).astype(np.float32)
+    of_class = [(column, (packed.target == number).astype(np.float32)) for number, column in enumerate(probability.T)]
+    scores = np.stack([metric(PackedPredictions.of(packed.label, *pair, packed.labels)) for pair in of_class])
+    defined = ~np.isnan(scores)
+    return divide(np.where(defined, scores, 0).sum(0), defined.sum(0))
+
+
+class Confusion(NamedTuple):
+    """How many targets of each label are right and wrong, float64 [L], NaN for a label that cannot be computed."""
+
+    true_positive: Floats
+    false_positive: Floats
+    false_negative: Floats
+    true_negative: Floats
+
+
+def confusion(packed: PackedPredictions, threshold: float) -> Confusion:
+    """Return the confusion of each label, a probability above the threshold, in 0 … 1, being called positive."""
+    called = packed.prediction > np.float64(math.log(threshold / (1 - threshold)))
+    positive = packed.target > 0.5
+    hits = np.where(packed.computable, packed.total(called & positive), np.nan)
+    calls, positives = packed.total(called), packed.total(positive)
+    return Confusion(hits, calls - hits, positives - hits, packed.used - calls - positives + hits)
+
+
+@metrics.register("precision", kinds=["binary"])
+def precision(packed: PackedPredictions, *, threshold: Threshold = 0.5) -> Floats:
+    """Share of positives among what is called positive, [L]; NaN where nothing is called positive."""
+    right, wrong, _, _ = confusion(packed, threshold)
+    return divide(right, right + wrong)
+
+
+@metrics.register("recall", kinds=["binary"])
+def recall(packed: PackedPredictions, *, threshold: Threshold = 0.5) -> Floats:
+    """Share of the positives that are called positive, [L]; NaN without positives."""
+    right, _, missed, _ = confusion(packed, threshold)
+    return divide(right, right + missed)
+
+
+@metrics.register("f1", kinds=["binary"])
+def f1(packed: PackedPredictions, *, threshold: Threshold = 0.5) -> Floats:
+    """Harmonic mean of precision and recall, [L]; NaN where nothing is positive or called so."""
+    right, wrong, missed, _ = confusion(packed, threshold)
+    return divide(2 * right, 2 * right + wrong + missed)
+
+
+@metrics.register("mcc", kinds=["binary"])
+def mcc(packed: PackedPredictions, *, threshold: Threshold = 0.5) -> Floats:
+    """Matthews' correlation coefficient, [L] (Matthews 1975); NaN where all targets or all calls are the same."""
+    right, wrong, missed, rejected = confusion(packed, threshold)
+    scale = np.sqrt(right + wrong) * np.sqrt(right + missed) * np.sqrt(rejected + wrong) * np.sqrt(rejected + missed)
+    return divide(right * rejected - wrong * missed, scale)
 
 
 @metrics.register("bce", kinds=["binary"], greater_is_better=False)

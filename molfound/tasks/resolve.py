@@ -8,6 +8,7 @@ from molfound.config.schema import Experiment, Kind, Level, TaskConfig
 from molfound.data.manifest import Manifest, TaskSpec
 from molfound.data.tables import expand_columns
 from molfound.errors import MolfoundError, did_you_mean
+from molfound.tasks.aggregation import ReportedMetric
 from molfound.tasks.heads import heads
 from molfound.tasks.losses import losses
 from molfound.tasks.metrics import metrics as known_metrics
@@ -126,10 +127,10 @@ def _check(task: Task) -> None:
     heads.check(task.head.name, task.head.options)
     losses.check(task.loss.name, task.loss.options)
     losses.check_kind(task.loss.name, task.kind, task=task.name)
-    names = [metric.name for metric in task.metrics]
-    for metric in task.metrics:
-        known_metrics.check(metric.name, metric.options)
-        known_metrics.check_kind(metric.name, task.kind, task=task.name)
+    reported = [ReportedMetric.of(metric) for metric in task.metrics]
+    names = [metric.name for metric in reported]
+    for metric in reported:
+        known_metrics.check_kind(metric.metric, task.kind, task=task.name)
         if names.count(metric.name) > 1:
             raise MolfoundError(f"task '{task.name}': metric '{metric.name}' is there twice")
     if not task.labels:

@@ -1,6 +1,5 @@
 """The loss of a task, with what it has to know of the training labels."""
 
-from functools import partial
 from typing import Self
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from molfound.tasks.losses import ElementwiseLoss, bound_loss, masked_loss, needs_counts
+from molfound.tasks.losses import bound_loss, masked_loss, needs_counts
 from molfound.tasks.task import Task
 
 
@@ -57,7 +56,7 @@ class TaskLoss(nn.Module):
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar: `molfound.tasks.losses.masked_loss`."""
-        return masked_loss(self._elementwise(self.counts), prediction, target, weights, self.reduction)
+        return masked_loss(self._function, prediction, target, weights, self.reduction, counts=self.counts)
 
     def values(self, label: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of single values, [V].
@@ -67,13 +66,10 @@ class TaskLoss(nn.Module):
             prediction: [V], or [V, classes].
             target: [V], never NaN.
         """
-        counts = None if self.counts is None else self.counts[label][:, None]
-        losses: Tensor = self._elementwise(counts)(prediction[:, None], target[:, None])
+        counts = [] if self.counts is None else [self.counts[label][:, None]]
+        losses: Tensor = self._function(prediction[:, None], target[:, None], *counts)
         return losses[:, 0]
 
     def extra_repr(self) -> str:
         """Return what `repr` shows: the loss and how it is reduced."""
         return f"{self.name}, per {self.reduction}"
-
-    def _elementwise(self, counts: Tensor | None) -> ElementwiseLoss:
-        return self._function if counts is None else partial(self._function, counts=counts)

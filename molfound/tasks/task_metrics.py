@@ -1,71 +1,91 @@
 """The streaming state of a task's metrics, and the scores that come of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
-from molfound.tasks.metrics import metrics
+from molfound.tasks.aggregation import reported_metrics
+from molfound.tasks.collected import CollectedPredictions, LabelledRows, joined, label_ranges
 from molfound.tasks.normalization import Normalizer
-from molfound.tasks.packed import Floats, PackedPredictions
+from molfound.tasks.packed import Floats, Ints, PackedPredictions
 from molfound.tasks.task import Task
 
-ORIGINAL_UNITS = {"mae": "mae_original", "rmse": "rmse_original"}
+MEMORY = 1 << 30
 
 
 class TaskScores(NamedTuple):
-    """The scores of one task.
+    """The scores of one task, or of a range of its labels.
 
     Attributes:
         values: metric name → float64 [L], NaN where undefined.
         used: int64 [L], how many values each label had.
+        flattened: metric name → its value of all labels pooled, NaN where undefined.
     """
 
     values: Mapping[str, Floats]
     used: NDArray[np.int64]
+    flattened: Mapping[str, float]
 
     @property
     def mean(self) -> dict[str, float]:
-        """Metric name → mean over the labels for which it is defined; NaN if there is none."""
-        return {name: _mean_defined(values) for name, values in self.values.items()}
+        """Metric name → mean over the labels for which it is defined, or the pooled value; NaN if there is none."""
+        return {name: _mean_defined(values) for name, values in self.values.items()} | dict(self.flattened)
 
     @property
     def undefined(self) -> dict[str, int]:
-        """Metric name → for how many labels it is undefined."""
-        return {name: int(np.isnan(values).sum()) for name, values in self.values.items()}
+        """Metric name → for how many labels it is undefined; 0 or 1 for a pooled value."""
+        pooled = {name: int(np.isnan(value)) for name, value in self.flattened.items()}
+        return {name: int(np.isnan(values).sum()) for name, values in self.values.items()} | pooled
 
     def to_dict(self, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return what JSON holds: metric → mean, values by label, values used by label, undefined; None for NaN."""
+        """Return what JSON holds: metric → mean, values by label, values used by label, undefined; None for NaN.
+
+        A flattened metric has its value for a mean, and no labels.
+        """
         mean, undefined = self.mean, self.undefined
         used = dict(zip(labels, self.used.tolist(), strict=True))
+        by_label = {name: dict(zip(labels, values.tolist(), strict=True)) for name, values in self.values.items()}
         return {
             name: {
                 "mean": _none_for_nan(mean[name]),
-                "labels": {label: _none_for_nan(v) for label, v in zip(labels, values.tolist(), strict=True)},
-                "used": used,
+                "labels": {label: _none_for_nan(value) for label, value in by_label.get(name, {}).items()},
+                "used": used if name in by_label else {},
                 "undefined": undefined[name],
             }
-            for name, values in self.values.items()
+            for name in mean
         }
 
 
-class TaskMetrics(Metric):
-    """Collects a task's predictions where labels are and computes its metrics, for all labels at once.
+class Block(NamedTuple):
+    """The predictions of a range of a task's labels, `packed.label` counted from the range's first label on."""
+
+    first: int
+    packed: PackedPredictions
+
+
+class TaskMetrics:
+    """Collects a task's predictions where labels are and computes its metrics, for many labels at once.
 
     Predictions are what the head gives, targets what the loss takes: normalised units, or logits and 0/1 or class
     numbers. So `bce` applies the sigmoid itself, and rankings are those of the logits. Where labels are normalised,
-    `mae` and `rmse` are accompanied by `mae_original` and `rmse_original`. Held are 12 bytes per present label
-    (8 + 4 * classes for a multiclass task); states merge across processes as those of any torchmetrics metric.
+    `mae` and `rmse` are accompanied by `mae_original` and `rmse_original`.
+
+    Collected are 12 bytes per present label (8 + 4 * classes for a multiclass task), in memory up to a bound and in a
+    temporary file past it. They are then worked on by ranges of labels, in the same ranges wherever they lay: scores
+    are the same to the last bit from memory, from a file, from one process or several. A label with more values than
+    a range holds is worked on at once, and so is a whole task where a metric is flattened.
 
     Args:
         task: names the metrics and the labels.
         normalizer: the task's; None: labels are in their original units.
-        **kwargs: torchmetrics' own (`sync_on_compute`, `compute_on_cpu`, …).
+        memory: bytes of predictions that are held in memory.
+        group: processes each of which adds predictions of its own; all of them must ask for scores, and get the same.
+            None: this process alone.
 
     Example:
         >>> from molfound.tasks.resolve import make_task
@@ -76,68 +96,120 @@ class TaskMetrics(Metric):
         {'mean': 1.0, 'labels': {'a': 1.0, 'b': None}, 'used': {'a': 2, 'b': 1}, 'undefined': 1}
     """
 
-    full_state_update = False
-    is_differentiable = False
-    higher_is_better = None
-    label: list[Tensor] | Tensor
-    prediction: list[Tensor] | Tensor
-    target: list[Tensor] | Tensor
-
-    def __init__(self, task: Task, normalizer: Normalizer | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
+    def __init__(
+        self,
+        task: Task,
+        normalizer: Normalizer | None = None,
+        *,
+        memory: int = MEMORY,
+        group: dist.ProcessGroup | None = None,
+    ) -> None:
+        self.task, self.memory, self.group = task, memory, group
         self.deviation = None if normalizer is None else normalizer.deviation.cpu().double().numpy()
-        for state in ("label", "prediction", "target"):
-            self.add_state(state, default=[], dist_reduce_fx="cat")
-        self._add_nothing()
+        self.reset()
 
     def reset(self) -> None:
         """Forget all predictions."""
-        super().reset()
-        self._add_nothing()
+        self.collected = CollectedPredictions(len(self.task.labels), (self.task.classes or 1) + 1)
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch: predictions [R, L] or [R, L, classes], targets [R, L], NaN where missing."""
-        present = ~target.isnan()
-        self._append(present.nonzero()[:, 1].int(), prediction.detach()[present].float(), target[present].float())
+        """Add a batch: predictions [R, L] or [R, L, classes], targets [R, L], NaN where missing.
+
+        Raises:
+            MolfoundError: the bound of memory is passed and the disk is full.
+        """
+        by_label = target.T
+        label, row = (~by_label.isnan()).nonzero(as_tuple=True)
+        values = prediction.detach()[row, label].float()
+        rows = torch.cat([values.view(len(row), self.collected.width - 1), by_label[label, row].float()[:, None]], 1)
+        self.collected.add(LabelledRows(label.int().cpu().numpy(), rows.cpu().numpy()))
+        if self.collected.held > self.memory:
+            self.spill()
+
+    @property
+    def held(self) -> int:
+        """Bytes of predictions held in memory."""
+        return self.collected.held
+
+    def spill(self) -> None:
+        """Move the predictions held in memory into a temporary file.
+
+        Raises:
+            MolfoundError: the disk is full.
+        """
+        self.collected.spill()
+
+    def used(self) -> Ints:
+        """Return how many values each label has, in all processes, int64 [L]."""
+        used: Ints = np.sum(self._from_all(self.collected.used), axis=0)
+        return used
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the predictions of all processes, range of labels after range."""
+        for first, last in label_ranges(self.used(), self.collected.width):
+            label, rows = joined(self._from_all(self.collected.read(first, last)), self.collected.width)
+            deviation = None if self.deviation is None else self.deviation[first:last]
+            yield Block(first, _packed(label - np.int32(first), rows, last - first, deviation))
+
+    def pooled(self) -> PackedPredictions:
+        """Return all predictions of all processes as if they were one label's, in normalised units."""
+        everything = self.collected.read(0, self.collected.labels)
+        label, rows = joined(self._from_all(everything), self.collected.width)
+        return _packed(np.zeros_like(label), rows, 1, None)
 
     def compute(self) -> TaskScores:
         """Return the scores of everything added; a metric of a label without what it needs is NaN."""
-        return task_scores(self.task, self.packed())
+        return self.complete([label_scores(self.task, block.packed) for block in self.blocks()])
 
-    def packed(self) -> PackedPredictions:
-        """Return the predictions held, on all processes if the states are synchronised."""
-        label, prediction, target = (dim_zero_cat(s).cpu().numpy() for s in (self.label, self.prediction, self.target))
-        return PackedPredictions(label, prediction, target, len(self.task.labels), self.deviation)
+    def complete(self, ranges: Sequence[TaskScores]) -> TaskScores:
+        """Return the scores of the task, those of the ranges that `blocks` yields being known."""
+        values = {name: np.concatenate([part.values[name] for part in ranges]) for name in ranges[0].values}
+        flattened = flattened_scores(self.task, self.pooled()) if _has_flattened(self.task) else {}
+        return TaskScores(values, np.concatenate([part.used for part in ranges]), flattened)
 
-    def _add_nothing(self) -> None:
-        # A process without any label must still bring tensors of the right type and rank to the others.
-        classes = () if self.task.classes is None else (self.task.classes,)
-        nothing = torch.empty(0, device=self.device)
-        self._append(nothing.int(), nothing.new_empty(0, *classes), nothing)
-
-    def _append(self, label: Tensor, prediction: Tensor, target: Tensor) -> None:
-        for state, values in ((self.label, label), (self.prediction, prediction), (self.target, target)):
-            assert isinstance(state, list)
-            state.append(values)
+    def _from_all(self, mine: Any) -> list[Any]:
+        """Return what each process gives, in the order of the processes."""
+        if self.group is None:
+            return [mine]
+        given: list[Any] = [None] * dist.get_world_size(self.group)
+        dist.all_gather_object(given, mine, self.group)
+        return given
 
 
 def task_scores(task: Task, packed: PackedPredictions) -> TaskScores:
-    """Return the scores of packed predictions by the task's metrics and, if it is normalised, in original units too."""
-    components = reported_metrics(task)
+    """Return the scores of packed predictions of all labels of a task, the flattened ones included."""
+    scores = label_scores(task, packed)
+    if not _has_flattened(task):
+        return scores
+    pooled = PackedPredictions.of(np.zeros_like(packed.label), packed.prediction, packed.target, 1)
+    return scores._replace(flattened=flattened_scores(task, pooled))
+
+
+def label_scores(task: Task, packed: PackedPredictions) -> TaskScores:
+    """Return the scores of packed predictions of some labels by the task's metrics, without the flattened ones."""
     # A diverged model predicts infinities: its metrics are NaN, which is an answer and not worth a warning.
     with np.errstate(invalid="ignore", over="ignore"):
-        values = {name: metrics[name](packed, **metrics.check(name, given)) for name, given in components.items()}
-    return TaskScores(values, packed.used)
+        reported = reported_metrics(task).items()
+        values = {name: metric.values(packed) for name, metric in reported if metric.aggregation == "mean"}
+    return TaskScores(values, packed.used, {})
 
 
-def reported_metrics(task: Task) -> dict[str, dict[str, Any]]:
-    """Return the options of each metric of a task and, if it is normalised, of those in original units too."""
-    components = {metric.name: metric.options for metric in task.metrics}
-    if task.normalize != "none":
-        for name in [name for name in components if name in ORIGINAL_UNITS]:
-            components.setdefault(ORIGINAL_UNITS[name], {})
-    return components
+def flattened_scores(task: Task, pooled: PackedPredictions) -> dict[str, float]:
+    """Return the task's flattened metrics, of predictions that are all of one label."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        reported = reported_metrics(task).items()
+        return {name: float(metric.values(pooled)[0]) for name, metric in reported if metric.aggregation == "flattened"}
+
+
+def _has_flattened(task: Task) -> bool:
+    return any(metric.aggregation == "flattened" for metric in reported_metrics(task).values())
+
+
+def _packed(
+    label: NDArray[np.int32], rows: NDArray[np.float32], labels: int, deviation: Floats | None
+) -> PackedPredictions:
+    prediction = rows[:, 0] if rows.shape[1] == 2 else rows[:, :-1]
+    return PackedPredictions.of(label, prediction, rows[:, -1], labels, deviation)
 
 
 def _mean_defined(values: Floats) -> float:

@@ -235,4 +235,4 @@ def _packed(task: Task, values: Floats, train: LabelPairs, test: LabelPairs) -> 
     elif task.kind == "multiclass":
         values = np.log(np.clip(values, LEAST_PROBABILITY, 1))
     narrow = (label.astype(np.int32), values.astype(np.float32), targets.astype(np.float32))
-    return PackedPredictions(*narrow, len(task.labels), deviation)
+    return PackedPredictions.of(*narrow, len(task.labels), deviation)

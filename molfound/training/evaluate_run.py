@@ -52,4 +52,5 @@ def evaluate_run(
     limits = BatchLimits.of(experiment.data.batch)
     batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
     model = load_model(folder).to(chosen)
-    return mixture.tasks, evaluate(model, batches, make_corruptor(experiment, model))
+    memory = experiment.training.metrics_mib << 20
+    return mixture.tasks, evaluate(model, batches, make_corruptor(experiment, model), memory=memory)

@@ -5,17 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
 from molfound.tasks.corruption import CorruptedBatch
+from molfound.tasks.losses import Reduction
 from molfound.tasks.objectives import Sums
-from molfound.tasks.packed import PackedPredictions
+from molfound.tasks.packed import Floats, Ints
 from molfound.tasks.task import Task
 from molfound.tasks.task_loss import TaskLoss
-from molfound.tasks.task_metrics import TaskMetrics, TaskScores, task_scores
+from molfound.tasks.task_metrics import MEMORY, Block, TaskMetrics, TaskScores, label_scores
 from molfound.training.corrupting import Corruptor
 from molfound.training.objective import loss_figure, objective_losses
 from molfound.training.weighting import TaskWeighting
@@ -64,16 +66,18 @@ class Evaluation:
     Args:
         model: whose tasks, normalisers and objectives are used.
         corruptor: takes from the batches what the objectives restore; None: they are not evaluated.
+        memory: bytes of predictions that are held in memory, of all tasks together; what is beyond goes to a temporary
+            file.
     """
 
-    def __init__(self, model: MolecularModel, corruptor: Corruptor | None = None) -> None:
-        self.model, self.corruptor = model, corruptor
+    def __init__(self, model: MolecularModel, corruptor: Corruptor | None = None, *, memory: int = MEMORY) -> None:
+        self.model, self.corruptor, self.memory = model, corruptor, memory
         self._batches = 0
         self.tasks = model.tasks
         self.sums: dict[str, Sums] = {}
         self.normalizers = model.normalizers
         self.metrics = {
-            name: TaskMetrics(task, model.normalizers[name] if task.normalize != "none" else None)
+            name: TaskMetrics(task, model.normalizers[name] if task.normalize != "none" else None, memory=memory)
             for name, task in model.tasks.items()
         }
 
@@ -85,7 +89,11 @@ class Evaluation:
         for name, prediction in predictions.items():
             if name in batch.labels:
                 target = self.normalizers[name].normalize(batch.labels[name])
-                self.metrics[name].update(prediction.float().cpu(), target.cpu())
+                self.metrics[name].update(prediction, target)
+
+        if sum(metrics.held for metrics in self.metrics.values()) > self.memory:
+            for metrics in self.metrics.values():
+                metrics.spill()
 
         if self.corruptor is not None:
             self._update_objectives(self.corruptor(batch, "evaluation", self._batches))
@@ -102,25 +110,31 @@ class Evaluation:
     def compute(self) -> Scores:
         """Return the scores; a task without any label in what was added is left out."""
         losses, scores = {}, {}
-        # One task after the other: packing copies its predictions.
         for name, task in self.tasks.items():
-            packed = self.metrics[name].packed()
-            if len(packed.target):
-                losses[name], scores[name] = packed_loss(packed, self.model.losses[name]), task_scores(task, packed)
+            metrics = self.metrics[name]
+            used = metrics.used()
+            if used.any():
+                loss = self.model.losses[name]
+                blocks = [(loss_totals(block, loss), label_scores(task, block.packed)) for block in metrics.blocks()]
+                losses[name] = reduced_loss(np.concatenate([totals for totals, _ in blocks]), used, loss.reduction)
+                scores[name] = metrics.complete([of_block for _, of_block in blocks])
         losses |= {name: float(loss) for name, loss in objective_losses(self.model, self.sums).items()}
         told = {name: self.model.objectives[name].figures(sums) for name, sums in self.sums.items()}
         return Scores(losses, scores, told)
 
 
-def evaluate(model: MolecularModel, batches: Iterable[GraphBatch], corruptor: Corruptor | None = None) -> Scores:
+def evaluate(
+    model: MolecularModel, batches: Iterable[GraphBatch], corruptor: Corruptor | None = None, *, memory: int = MEMORY
+) -> Scores:
     """Return the scores of a model, in evaluation mode, over batches with labels.
 
     Args:
         model: to be evaluated.
         batches: of a part.
         corruptor: for the objectives; None: they are not evaluated.
+        memory: see `Evaluation`.
     """
-    evaluation = Evaluation(model, corruptor)
+    evaluation = Evaluation(model, corruptor, memory=memory)
     for predictions, batch in predicted(model, batches):
         evaluation.update(predictions, batch)
     return evaluation.compute()
@@ -137,11 +151,18 @@ def predicted(model: MolecularModel, batches: Iterable[GraphBatch]) -> Iterator[
         yield predictions, moved
 
 
-def packed_loss(packed: PackedPredictions, loss: TaskLoss) -> float:
-    """Return a task's loss over packed predictions, reduced as in training."""
-    label, prediction, target = (torch.from_numpy(part) for part in (packed.label, packed.prediction, packed.target))
-    values = loss.values(label, prediction, target).double().numpy()
-    if loss.reduction == "value":
-        return float(values.mean())
+def loss_totals(block: Block, loss: TaskLoss) -> Floats:
+    """Return the sum of a task's loss over the values of each label of a block, float64 [L]."""
+    packed = block.packed
+    device = torch.device("cpu") if loss.counts is None else loss.counts.device
+    parts = packed.label + np.int32(block.first), packed.prediction, packed.target
+    label, prediction, target = (torch.from_numpy(part).to(device) for part in parts)
+    return packed.total(loss.values(label, prediction, target).cpu().double().numpy())
+
+
+def reduced_loss(totals: Floats, used: Ints, reduction: Reduction) -> float:
+    """Return a task's loss, reduced as in training, from each label's sum and number of values, [L] both."""
+    if reduction == "value":
+        return float(totals.sum() / used.sum())
     # Of labels that are there: one whose predictions are NaN must show.
-    return float(packed.mean(values)[packed.used > 0].mean())
+    return float((totals[used > 0] / used[used > 0]).mean())

@@ -29,7 +29,8 @@ def finish(
         if part == "train":
             continue
         batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
-        evaluation, kept = Evaluation(model, corruptor), LabelledPredictions(model, mixture)
+        evaluation = Evaluation(model, corruptor, memory=experiment.training.metrics_mib << 20)
+        kept = LabelledPredictions(model, mixture)
         for predictions, batch in predicted(model, batches):
             evaluation.update(predictions, batch)
             if part == "test":

@@ -144,7 +144,7 @@ class TrainingModule(LightningModule):
         """Evaluate the averaged weights where there are any."""
         if self.average is not None:
             self.average.swap(self.model)
-        self.evaluation = Evaluation(self.model, self.corruptor)
+        self.evaluation = Evaluation(self.model, self.corruptor, memory=self.config.metrics_mib << 20)
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Collect the predictions of a batch."""

@@ -5,10 +5,9 @@ from collections.abc import Collection, Mapping
 from molfound.config.schema import TrainingConfig
 from molfound.data.mixture import Mixture
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.tasks.metrics import metrics
+from molfound.tasks.aggregation import greater_is_better, reported_metrics
 from molfound.tasks.objectives import objectives as known_objectives
 from molfound.tasks.task import Task
-from molfound.tasks.task_metrics import reported_metrics
 
 
 def check_monitors(
@@ -66,4 +65,4 @@ def better_direction(figure: str) -> str:
     name, _, metric = owner.rpartition("/")
     if name in known_objectives:
         return "max" if metric.startswith("accuracy") else "min"
-    return "max" if metric and metric != "loss" and metrics.greater_is_better(metric) else "min"
+    return "max" if metric and metric != "loss" and greater_is_better(metric) else "min"

@@ -47,7 +47,9 @@ def print_scores(
             beside = [(baselines or {}).get(task, {}).get(name, {}).get(metric) for name in names]
             used = sum(1 for value in score["labels"].values() if value is not None)
             figures = [_number(value) for value in (score["mean"], *beside)]
-            table.add_row(task if number == 0 else "", metric, *figures, str(used), str(score["undefined"]))
+            # What is flattened is of no label.
+            labels = [str(used), str(score["undefined"])] if score["labels"] else ["", ""]
+            table.add_row(task if number == 0 else "", metric, *figures, *labels)
         table.add_section()
     Console(soft_wrap=False).print(table)
 

@@ -209,7 +209,8 @@ def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
         MolfoundError: names the keys that differ.
     """
     ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
-    free = ("data.root", "data.store", "data.processes", "plugins", "run.folder", "training.threads")
+    free = {"data.root", "data.store", "data.processes", "plugins", "run.folder"}
+    free |= {"training.threads", "training.metrics_mib"}
     differing = sorted(
         key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free
     )

@@ -25,7 +25,7 @@ def random_packed(kind: Kind, seed: int, values: int, labels: int, levels: int) 
         "binary": rng.random(values) < 0.4,
         "multiclass": rng.integers(0, 4, values),
     }[kind]
-    return PackedPredictions(label, prediction, target.astype(np.float32), labels)
+    return PackedPredictions.of(label, prediction, target.astype(np.float32), labels)
 
 
 def dense(values: NDArray[np.float32], packed: PackedPredictions, label: int) -> NDArray[np.float64]:

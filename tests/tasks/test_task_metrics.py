@@ -2,19 +2,22 @@
 
 import json
 import math
+import multiprocessing
 from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import mean_absolute_error, roc_auc_score
+from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_score
 
+from molfound.config.component import Component
+from molfound.tasks import collected
 from molfound.tasks.normalization import Normalizer
-from molfound.tasks.task_metrics import TaskMetrics
-from tests.tasks.examples import task_of
+from molfound.tasks.task_metrics import TaskMetrics, task_scores
+from tests.tasks.examples import random_packed, task_of
+from tests.tasks.two_processes import score_shares
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``compute`` method")
 KINDS = ["regression", "binary", "multiclass"]
 
 
@@ -26,17 +29,27 @@ def _example(kind, rows=60, seed=0):
 
 
 def _scores(kind, batches, **options):
-    metrics = TaskMetrics(task_of(kind), **options)
+    metrics = TaskMetrics(_task(kind), **options)
     for prediction, target in batches:
         metrics.update(prediction, target)
     return metrics.compute()
 
 
+def _task(kind):
+    """Return a task with its usual metrics, and each of them flattened."""
+    usual = task_of(kind).metrics
+    flattened = [Component(metric.name, {"aggregation": "flattened"}) for metric in usual]
+    return task_of(kind, metrics=[*usual, *flattened])
+
+
 def _assert_same(scores, expected):
+    """Compare to the last bit."""
     assert scores.values.keys() == expected.values.keys()
     np.testing.assert_array_equal(scores.used, expected.used)
     for name, values in expected.values.items():
-        np.testing.assert_allclose(scores.values[name], values, rtol=1e-12)
+        np.testing.assert_array_equal(scores.values[name], values)
+    assert scores.flattened.keys() == expected.flattened.keys()
+    np.testing.assert_array_equal([*scores.flattened.values()], [*expected.flattened.values()])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,29 +63,71 @@ def test_batches_add_up_to_the_whole(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("here", [0, 25])
-def test_processes_add_up_to_the_whole_even_one_without_data(kind, here):
-    prediction, target = _example(kind)
-    other = TaskMetrics(task_of(kind))
-    other.update(prediction[here:], target[here:])
-    states = iter([other.label, other.prediction, other.target])
+@pytest.mark.parametrize("block", [1, 40, 1 << 20])
+def test_scores_from_a_file_are_those_from_memory(kind, block, monkeypatch):
+    batches = [_example(kind, seed=seed) for seed in range(5)]
+    monkeypatch.setattr(collected, "BLOCK", block)
+    expected = _scores(kind, batches)
+    for memory in (0, 1000, 2000):
+        _assert_same(_scores(kind, reversed(batches), memory=memory), expected)
 
-    def gathered(state, group):
-        return [state, torch.cat(next(states)).to(state.dtype)]
 
-    metrics = TaskMetrics(task_of(kind), dist_sync_fn=gathered, distributed_available_fn=lambda: True)
-    if here:
-        metrics.update(prediction[:here], target[:here])
-    _assert_same(metrics.compute(), _scores(kind, [(prediction, target)]))
-    assert sum(len(label) for label in metrics.label) == (~target[:here].isnan()).sum()
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_past_the_bound_leaves_memory(kind):
+    metrics = TaskMetrics(task_of(kind), memory=1500)
+    for seed in range(5):
+        metrics.update(*_example(kind, seed=seed))
+        assert metrics.held <= 1500
+    assert metrics.used().sum() == sum((~_example(kind, seed=seed)[1].isnan()).sum() for seed in range(5))
+
+
+def test_two_processes_score_as_one_even_one_without_data(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    cases = [(_task(kind), *_example(kind)) for kind in KINDS]
+    processes = [
+        context.Process(target=score_shares, args=(rank, tmp_path / "store", cases, results)) for rank in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    expected = {kind: _scores(kind, [_example(kind)]) for kind in KINDS}
+    for _ in range(2 * 2 * len(KINDS)):
+        kind, scores = results.get(timeout=120)
+        _assert_same(scores, expected[kind])
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
 
 
 def test_only_present_labels_are_held_in_twelve_bytes_each():
     prediction, target = _example("binary")
     metrics = TaskMetrics(task_of("binary"))
     metrics.update(prediction.double(), target)
-    states = [state for states in (metrics.label, metrics.prediction, metrics.target) for state in states]
-    assert sum(state.numel() * state.element_size() for state in states) == 12 * (~target.isnan()).sum()
+    assert metrics.held == 12 * (~target.isnan()).sum()
+
+
+def test_flattened_metrics_pool_the_labels():
+    prediction, target = _example("regression")
+    kept = ~target.isnan()
+    flattened = _scores("regression", [(prediction, target)]).flattened
+    expected = math.sqrt(mean_squared_error(target[kept], prediction[kept]))
+    assert flattened["rmse_flattened"] == pytest.approx(expected)
+    prediction, target = _example("binary")
+    kept = ~target.isnan()
+    scores = _scores("binary", [(prediction, target)])
+    assert scores.mean["auroc_flattened"] == pytest.approx(roc_auc_score(target[kept], prediction[kept]))
+    assert scores.mean["auroc_flattened"] != scores.mean["auroc"]
+    entry = scores.to_dict(["a", "b", "c"])["auroc_flattened"]
+    assert entry == {"mean": scores.mean["auroc_flattened"], "labels": {}, "used": {}, "undefined": 0}
+
+
+def test_scores_of_packed_predictions_are_those_of_the_stream():
+    packed = random_packed("binary", 1, 90, 3, 8)
+    dense = torch.full((2, 90, 3), torch.nan)
+    rows = torch.arange(90)
+    for table, values in zip(dense, (packed.prediction, packed.target), strict=True):
+        table[rows, packed.label] = torch.from_numpy(values)
+    _assert_same(task_scores(_task("binary"), packed), _scores("binary", [tuple(dense)]))
 
 
 def test_undefined_labels_are_left_out_of_the_mean_and_counted():
@@ -82,7 +137,8 @@ def test_undefined_labels_are_left_out_of_the_mean_and_counted():
     scores = _scores("binary", [(prediction, target)])
     kept = ~target[:, 0].isnan()
     assert scores.mean["auroc"] == pytest.approx(roc_auc_score(target[kept, 0], prediction[kept, 0]))
-    assert scores.undefined == {"auroc": 2, "ap": 2, "bce": 1}
+    assert {name: scores.undefined[name] for name in scores.values} == {"auroc": 2, "ap": 2, "bce": 1}
+    assert {scores.undefined[name] for name in scores.flattened} == {0}
     assert scores.used.tolist()[2] == 0
 
 
@@ -92,8 +148,9 @@ def test_a_task_with_nothing_defined_is_undefined_not_an_error(kind, rows):
     prediction, _ = _example(kind)
     scores = _scores(kind, [(prediction[:rows], torch.full((rows, 3), torch.nan))])
     assert all(math.isnan(mean) for mean in scores.mean.values())
-    assert set(scores.undefined.values()) == {3}
-    _assert_same(TaskMetrics(task_of(kind)).compute(), scores)
+    assert {scores.undefined[name] for name in scores.values} == {3}
+    assert {scores.undefined[name] for name in scores.flattened} == {1}
+    _assert_same(TaskMetrics(_task(kind)).compute(), scores)
     table = scores.to_dict(task_of(kind).labels)
     assert json.loads(json.dumps(table, allow_nan=False)) == table
     assert all(entry["mean"] is None for entry in table.values())
@@ -101,7 +158,7 @@ def test_a_task_with_nothing_defined_is_undefined_not_an_error(kind, rows):
 
 def test_reset_forgets():
     prediction, target = _example("regression")
-    metrics = TaskMetrics(task_of("regression"))
+    metrics = TaskMetrics(_task("regression"))
     metrics.update(prediction + 5, target)
     metrics.reset()
     metrics.update(prediction, target)

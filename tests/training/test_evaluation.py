@@ -1,50 +1,80 @@
 """The scores of a part: losses over labels that are there, each prediction packed once."""
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 
+from molfound.config.component import Component
 from molfound.model import MolecularModel, specify
 from molfound.tasks.packed import PackedPredictions
 from molfound.tasks.resolve import make_task
 from molfound.tasks.task_loss import TaskLoss
-from molfound.tasks.task_metrics import TaskMetrics
-from molfound.training.evaluation import evaluate, packed_loss
+from molfound.tasks.task_metrics import Block, TaskMetrics
+from molfound.training.evaluation import evaluate, loss_totals, reduced_loss
 from molfound.training.mixture import load_task_mixture
 from molfound.training.module import TrainingModule
 from molfound.training.train import train
 from tests.training.conftest import MakeExperiment
 
 
-def packed(prediction: list[float]) -> PackedPredictions:
-    """Return predictions of three labels, the last of which has no value; all targets are 0."""
+def loss_of(prediction: list[float], reduction: Literal["value", "label"]) -> float:
+    """Return the mean absolute error of three labels, the last of which has no value; all targets are 0."""
+    loss = TaskLoss(make_task("toy", "toy", "graph", "regression", ["a", "b", "c"], reduction=reduction))
     values = np.array(prediction, np.float32)
-    return PackedPredictions(np.array([0, 0, 1], np.int32), values, np.zeros(3, np.float32), 3)
+    packed = PackedPredictions.of(np.array([0, 0, 1], np.int32), values, np.zeros(3, np.float32), 3)
+    return reduced_loss(loss_totals(Block(0, packed), loss), packed.used, loss.reduction)
 
 
 def test_the_loss_of_a_part_leaves_out_absent_labels_and_shows_broken_ones() -> None:
-    loss = TaskLoss(make_task("toy", "toy", "graph", "regression", ["a", "b", "c"], reduction="label"))
-    assert packed_loss(packed([1.0, 3.0, 5.0]), loss) == pytest.approx((2.0 + 5.0) / 2)
-    assert np.isnan(packed_loss(packed([1.0, 3.0, np.nan]), loss))
+    assert loss_of([1.0, 3.0, 5.0], "label") == pytest.approx((2.0 + 5.0) / 2)
+    assert loss_of([1.0, 3.0, 5.0], "value") == pytest.approx((1.0 + 3.0 + 5.0) / 3)
+    assert np.isnan(loss_of([1.0, 3.0, np.nan], "label"))
 
 
-def test_predictions_are_packed_once(experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_weighs_classes_meets_the_labels_of_its_block() -> None:
+    task = make_task("toy", "toy", "graph", "binary", ["a", "b", "c"], loss=Component("balanced_bce"))
+    loss = TaskLoss(task).fit(np.repeat(np.arange(3), 10), np.tile(np.repeat([0.0, 1.0], [8, 2]), 3))
+    assert loss.counts is not None
+    loss.counts[2] = torch.tensor([9, 1])
+    packed = PackedPredictions.of(np.zeros(1, np.int32), np.zeros(1, np.float32), np.ones(1, np.float32), 2)
+    assert loss_totals(Block(1, packed), loss) == pytest.approx([4 * np.log(2), 0])
+    assert loss_totals(Block(2, packed), loss)[0] == pytest.approx(9 * np.log(2))
+
+
+def test_predictions_are_packed_once_and_score_the_same_from_a_file(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen = experiment()
     mixture = load_task_mixture(chosen, lambda line: None)
     model = MolecularModel(specify(chosen, mixture.tasks))
-    batch = mixture.graphs.collection.batch(range(90))
-    packings: list[str] = []
-    original = TaskMetrics.packed
+    batches = [mixture.graphs.collection.batch(range(first, first + 30)) for first in (0, 30, 60)]
+    read: list[str] = []
+    spilled: list[str] = []
+    blocks, spill = TaskMetrics.blocks, TaskMetrics.spill
 
-    def count(self: TaskMetrics) -> PackedPredictions:
-        packings.append(self.task.name)
-        return original(self)
+    def counted_blocks(self: TaskMetrics) -> Iterator[Block]:
+        read.append(self.task.name)
+        return blocks(self)
 
-    monkeypatch.setattr(TaskMetrics, "packed", count)
-    evaluate(model, [batch])
-    assert packings == list(mixture.tasks)
+    def counted_spill(self: TaskMetrics) -> None:
+        spilled.append(self.task.name)
+        spill(self)
+
+    monkeypatch.setattr(TaskMetrics, "blocks", counted_blocks)
+    monkeypatch.setattr(TaskMetrics, "spill", counted_spill)
+    held = evaluate(model, batches)
+    assert read == list(mixture.tasks)
+    assert not spilled
+    # A bound that each task keeps, but not all of them together.
+    most = max(12 * int(scores.used.sum()) for scores in held.tasks.values())
+    from_file = evaluate(model, batches, memory=most)
+    assert set(spilled) == set(mixture.tasks)
+    assert from_file.losses == held.losses
+    assert json.dumps(from_file.to_dict(mixture.tasks)) == json.dumps(held.to_dict(mixture.tasks))
 
 
 def test_an_epoch_s_predictions_are_let_go_at_its_end(

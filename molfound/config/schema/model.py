@@ -73,7 +73,9 @@ class TaskConfig(Section):
     loss: Component | None = None
     """Loss; null: mae for regression, bce for binary, cross_entropy for multiclass."""
     metrics: Annotated[tuple[Component, ...], Strict(False), Field(min_length=1)] | None = None
-    """Metrics; null: the usual ones of the kind."""
+    """Metrics, each the mean over the labels for which it is defined, and kept by label; {name: auroc, aggregation:
+    flattened} pools the values of all labels instead, and is called auroc_flattened. null: the usual ones of the
+    kind."""
     normalize: Literal["standard", "none"] | None = None
     """Label normalisation, fitted on training labels; null: standard for regression, none for classes."""
     reduction: Literal["value", "label"] = "value"

@@ -88,6 +88,9 @@ class TrainingConfig(Section):
     """The figure that says which checkpoint is best."""
     monitor_mode: Literal["min", "max"] | None = None
     """Whether a smaller or a larger figure is better; null: as the metric says."""
+    metrics_mib: Count = 1024
+    """MiB of predictions that an evaluation holds in memory, of all tasks together; what is beyond goes to a temporary
+    file, in the folder that the environment variable TMPDIR names. The scores are the same."""
     nonfinite: Literal["stop", "skip"] = "stop"
     """What to do at a NaN or infinite loss: stop and name it, or skip the step."""
     pretrained: PretrainedConfig | None = None

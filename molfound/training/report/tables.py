@@ -41,8 +41,11 @@ def metrics_table(task: TaskContent) -> str:
 
 
 def label_table(task: TaskContent, part: str) -> str:
-    """Return one row per label of a part: values used and every metric; a click on a column's head sorts by it."""
-    scores = task.scores[part]
+    """Return one row per label of a part: values used and every metric that has a value by label.
+
+    A click on a column's head sorts by it.
+    """
+    scores = {metric: score for metric, score in task.scores[part].items() if score["labels"]}
     used: Mapping[str, int] = next((score["used"] for score in scores.values()), {})
     rows = [
         [escape(label), str(used.get(label, 0)), *(number(score["labels"].get(label)) for score in scores.values())]
