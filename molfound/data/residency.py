@@ -52,7 +52,7 @@ def residency(stores: Mapping[str, GraphStore], shares: Mapping[str, float], mem
     taken = sum(size * shares[name] for name, size in streamed.items())
     return Residency(
         {name: max(1, int(window * stores[name].blocks / size)) for name, size in streamed.items()},
-        math.ceil(taken / window),
+        min(math.ceil(taken / window), max(stores[name].blocks for name in streamed)),
     )
 
 

@@ -202,6 +202,8 @@ class MixtureSampler:
             # One window is named as if there were no windows, so that its order is that of an epoch.
             counters = (epoch,) if self.window_count == 1 else (epoch, number)
             samples = np.concatenate([positions for _, positions in taken])
+            if len(samples) == 0:
+                continue
             order = samples[permutation(self.seed, "mixture", *counters, size=len(samples))]
             blocks = {name: chosen for name, (chosen, _) in zip(self.pools, taken, strict=True) if chosen}
             yield Window(self._batches(order, counters), blocks)

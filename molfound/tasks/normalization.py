@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from molfound.tasks.label_summary import LabelSummary
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,31 +45,33 @@ class Normalizer(nn.Module):
     def fit(cls, label: NDArray[np.integer], values: NDArray[np.floating], names: Sequence[str]) -> Self:
         """Return the normaliser of sparse (label, value) pairs, which must come from training rows only.
 
-        Mean and population deviation are computed in float64. A label with fewer than two values, or with equal
-        ones, keeps its scale (deviation 1), and a warning in the log names it.
-
         Args:
             label: [V], the label of each value, in 0 … L - 1 (at node level: `index % L`).
             values: [V], finite.
+            names: L label names, see `of`.
+        """
+        return cls.of(LabelSummary.of(label, values, len(names)), names)
+
+    @classmethod
+    def of(cls, summary: LabelSummary, names: Sequence[str]) -> Self:
+        """Return the normaliser of summarised labels, which must come from training rows only.
+
+        A label with fewer than two values, or with equal ones, keeps its scale (deviation 1), and a warning in the log
+        names it.
+
+        Args:
+            summary: of L labels; the deviation is that of the population.
             names: L label names, for the warning.
         """
-        count = np.bincount(label, minlength=len(names))
-        values = values.astype(np.float64)
-        some = np.maximum(count, 1)
-        mean = np.bincount(label, weights=values, minlength=len(names)) / some
-        centred = values - mean[label]
-        deviation = np.sqrt(np.bincount(label, weights=centred**2, minlength=len(names)) / some)
-        one_of_them = np.zeros(len(names))
-        one_of_them[label] = values
-        varies = np.bincount(label[values != one_of_them[label]], minlength=len(names)) > 0
-        scaled = varies & (deviation.astype(np.float32) > 0)
+        deviation = summary.deviation
+        scaled = summary.varies & (deviation.astype(np.float32) > 0)
         if not scaled.all():
             unscaled = [name for name, is_scaled in zip(names, scaled, strict=True) if not is_scaled]
             logger.warning(
                 "%d of %d labels have no two different training values and keep their scale: %s%s",
                 *(len(unscaled), len(names), ", ".join(unscaled[:5]), ", …" if len(unscaled) > 5 else ""),
             )
-        return cls(torch.from_numpy(mean), torch.from_numpy(np.where(scaled, deviation, 1.0)))
+        return cls(torch.from_numpy(summary.mean), torch.from_numpy(np.where(scaled, deviation, 1.0)))
 
     def normalize(self, labels: Tensor) -> Tensor:
         """Return labels [R, L] in normalised units; NaN stays NaN."""

@@ -2,11 +2,10 @@
 
 from typing import Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from molfound.tasks.label_summary import LabelSummary
 from molfound.tasks.losses import bound_loss, masked_loss, needs_counts
 from molfound.tasks.task import Task
 
@@ -24,7 +23,8 @@ class TaskLoss(nn.Module):
         >>> from molfound.config.component import Component
         >>> from molfound.tasks.resolve import make_task
         >>> task = make_task("hits", "hits", "graph", "binary", ["a", "b"], loss=Component("balanced_bce"))
-        >>> loss = TaskLoss(task).fit(np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1]))
+        >>> label, values = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
+        >>> loss = TaskLoss(task).fit(LabelSummary.of(label, values, labels=2, classes=2))
         >>> loss.counts
         tensor([[3, 1],
                 [0, 1]])
@@ -41,17 +41,10 @@ class TaskLoss(nn.Module):
         shape = (len(task.labels), task.classes or 2)
         self.register_buffer("counts", torch.zeros(shape, dtype=torch.int64) if needs_counts(self.name) else None)
 
-    def fit(self, label: NDArray[np.integer], values: NDArray[np.floating]) -> Self:
-        """Count the classes of sparse (label, value) pairs, which must come from training rows only, and return self.
-
-        Args:
-            label: [V], the label of each value, in 0 … L - 1 (at node level: `index % L`).
-            values: [V], 0 or 1, or class numbers.
-        """
+    def fit(self, summary: LabelSummary) -> Self:
+        """Take over the counts of the classes, which must come from training rows only, and return self."""
         if self.counts is not None:
-            labels, classes = self.counts.shape
-            found = np.bincount(label * classes + values.astype(np.int64), minlength=labels * classes)
-            self.counts.copy_(torch.from_numpy(found).view(labels, classes))
+            self.counts.copy_(torch.from_numpy(summary.classes))
         return self
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from molfound.chem.fingerprints import atom_counts, molecule_counts
 from molfound.config.schema import Kind, Level
 from molfound.data.workers import available_cores
+from molfound.tasks.label_summary import LabelSummary, class_count
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.packed import Floats, PackedPredictions, divide
 from molfound.tasks.task import Task
@@ -63,12 +64,12 @@ class Forest:
     max_rows: int | None = None
 
 
-def mean_scores(task: Task, train: LabelPairs, test: LabelPairs) -> dict[str, float | None]:
+def mean_scores(task: Task, train: LabelSummary, test: LabelPairs) -> dict[str, float | None]:
     """Return the task's metrics on the test labels, mean over labels, if each is predicted by its training mean.
 
     Metrics, units and normalisation are the model's; None where a metric is undefined.
     """
-    means = label_means(train, len(task.labels), task.classes)
+    means = label_means(train, task.kind)
     return _scores(task, means[test.label], train, test)
 
 
@@ -84,21 +85,17 @@ def forest_scores(
         train.smiles, train.labels, test.smiles, task.level, task.kind, classes=task.classes, forest=forest
     )
     place, label = np.nonzero(~np.isnan(test.labels))
-    return _scores(task, prediction[place, label], _pairs(train.labels), _pairs(test.labels))
+    return _scores(task, prediction[place, label], _summary(train.labels, task.kind, task.classes), _pairs(test.labels))
 
 
-def label_means(train: LabelPairs, labels: int, classes: int | None = None) -> Floats:
-    """Return the training mean of each of so many labels, [L]: for classes, their training frequencies.
+def label_means(train: LabelSummary, kind: Kind) -> Floats:
+    """Return the training mean of each label, [L]: for a multiclass task the frequencies of the classes, [L, classes].
 
-    Binary: the share of positives; of so many classes: [L, classes]. NaN for a label without training values.
+    Binary: the share of positives. NaN for a label without training values.
     """
-    values = train.values.astype(np.float64)
-    count = np.bincount(train.label, minlength=labels)
-    if classes is None:
-        return divide(np.bincount(train.label, values, labels), count)
-    cells = train.label * classes + values.astype(np.int64)
-    frequency = np.bincount(cells, minlength=labels * classes).reshape(labels, classes)
-    return divide(frequency, np.repeat(count[:, None], classes, axis=1))
+    if kind == "multiclass" and train.classes is not None:
+        return divide(train.classes, np.broadcast_to(train.count[:, None], train.classes.shape))
+    return np.where(train.count > 0, train.mean, np.nan)
 
 
 def forest_predictions(
@@ -139,7 +136,7 @@ def forest_predictions(
     train, test = counts(train_smiles), counts(test_smiles)
     if train.shape[0] != len(train_labels):
         raise ValueError(f"{len(train_labels)} rows of labels for {train.shape[0]} rows of level {level}")
-    means = label_means(_pairs(train_labels), train_labels.shape[1], classes)
+    means = label_means(_summary(train_labels, kind, classes), kind)
     prediction = np.broadcast_to(means, (test.shape[0], *means.shape)).copy()
     groups = _label_groups(train_labels, kind) if test.shape[0] else []
     jobs = forest.jobs or available_cores()
@@ -215,18 +212,23 @@ def _pairs(labels: NDArray[np.floating]) -> LabelPairs:
     return LabelPairs(label, labels[row, label])
 
 
-def _scores(task: Task, prediction: Floats, train: LabelPairs, test: LabelPairs) -> dict[str, float | None]:
+def _summary(labels: NDArray[np.floating], kind: Kind, classes: int | None) -> LabelSummary:
+    """Return the summary of the present labels of a dense table [R, L]."""
+    return LabelSummary.of(*_pairs(labels), labels.shape[1], class_count(kind, classes))
+
+
+def _scores(task: Task, prediction: Floats, train: LabelSummary, test: LabelPairs) -> dict[str, float | None]:
     """Return the metrics of the predictions of the test labels, [V] or [V, classes] in original units or shares."""
     means = task_scores(task, _packed(task, prediction, train, test)).mean
     return {metric: None if np.isnan(value) else value for metric, value in means.items()}
 
 
-def _packed(task: Task, values: Floats, train: LabelPairs, test: LabelPairs) -> PackedPredictions:
+def _packed(task: Task, values: Floats, train: LabelSummary, test: LabelPairs) -> PackedPredictions:
     """Return predictions and targets as the model's metrics take them: normalised units, or logits and classes."""
     label, targets = test.label, test.values.astype(np.float64)
     deviation = None
     if task.kind == "regression" and task.normalize != "none":
-        normalizer = Normalizer.fit(train.label, train.values, task.labels)
+        normalizer = Normalizer.of(train, task.labels)
         mean, deviation = (tensor.double().numpy() for tensor in (normalizer.mean, normalizer.deviation))
         values, targets = (values - mean[label]) / deviation[label], (targets - mean[label]) / deviation[label]
     elif task.kind == "binary":

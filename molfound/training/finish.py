@@ -1,10 +1,13 @@
 """What follows a training: scores of the parts held out, predictions and baselines of the test part, the report."""
 
+import numpy as np
+
 from molfound.config.schema import Experiment
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.model import MolecularModel
-from molfound.training.baselines import Forest, forest_scores, mean_scores
+from molfound.tasks.task import Task
+from molfound.training.baselines import Forest, LabelPairs, forest_scores, mean_scores
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation, predicted
@@ -43,22 +46,31 @@ def finish(
     if corruptor is not None:
         run.write_json(run.objectives, told)
     if experiment.run.baselines and "test" in scores:
+        without = [name for name, task in mixture.tasks.items() if not forest_fits(mixture, task)]
+        if "forest" in experiment.run.baselines and without:
+            reporter.line(f"no forest, which knows molecules and atoms in memory, for {', '.join(without)}")
         reporter.line(f"fitting the baselines ({', '.join(experiment.run.baselines)}) to the same rows")
         run.write_json(run.baselines, mixture_baselines(experiment, mixture))
     write_report(run.path)
     reporter.line(f"run folder: {run.path}; report: {run.report}")
 
 
+def forest_fits(mixture: TaskMixture, task: Task) -> bool:
+    """Return whether a forest can be grown for a task: of molecules or atoms, of a dataset that is in memory."""
+    return task.level in ("graph", "node") and task.dataset not in mixture.graphs.block_ptr
+
+
 def mixture_baselines(experiment: Experiment, mixture: TaskMixture) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return ``{task: {baseline: {metric: mean over labels}}}`` on the test part, fitted to the training part.
 
-    The forest knows molecules and atoms: a task of edges or pairs is without it.
+    See `forest_fits` for tasks without the forest.
     """
     scores: dict[str, dict[str, dict[str, float | None]]] = {name: {} for name in mixture.tasks}
     for name, task in mixture.tasks.items():
         if "mean" in experiment.run.baselines:
-            scores[name]["mean"] = mean_scores(task, *(label_pairs(mixture, task, part) for part in ("train", "test")))
-        if "forest" in experiment.run.baselines and task.level in ("graph", "node"):
+            pairs = [np.concatenate(column) for column in zip(*label_pairs(mixture, task, "test"), strict=True)]
+            scores[name]["mean"] = mean_scores(task, mixture.training_labels[name], LabelPairs(*pairs))
+        if "forest" in experiment.run.baselines and forest_fits(mixture, task):
             train, test = (mixture.labelled(task, part) for part in ("train", "test"))
             scores[name]["forest"] = forest_scores(task, train, test, Forest(seed=experiment.seed))
     return scores

@@ -1,7 +1,8 @@
 """An experiment's data with its tasks: prepared, loaded and split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from molfound.data.mixture import Mixture, load_manifests, load_mixture, prepare
 from molfound.data.prepare import PreparationReport
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, count_parameters, specify
+from molfound.tasks.label_summary import LabelSummary, class_count
 from molfound.tasks.losses import needs_counts
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.resolve import resolve_tasks
@@ -36,6 +38,11 @@ class TaskMixture:
     def __str__(self) -> str:
         tasks = ", ".join(f"{name} ({len(task.labels)})" for name, task in self.tasks.items())
         return f"{self.graphs}; tasks {tasks}" if tasks else str(self.graphs)
+
+    @cached_property
+    def training_labels(self) -> dict[str, LabelSummary]:
+        """What is known of the labels that the training molecules have, by task."""
+        return {name: _summary(task, label_pairs(self, task, "train")) for name, task in self.tasks.items()}
 
     def labelled(self, task: Task, part: str) -> LabelledMolecules:
         """Return the molecules of a part of a task's dataset with their labels, one dense table of them."""
@@ -75,7 +82,7 @@ def check_training_labels(mixture: TaskMixture, task: Task, say: Callable[[str],
     Raises:
         MolfoundError: no training molecule has any label of the task.
     """
-    counts = np.bincount(label_pairs(mixture, task, "train").label, minlength=len(task.labels))
+    counts = mixture.training_labels[task.name].count
     missing = [name for name, count in zip(task.labels, counts, strict=True) if count == 0]
     if len(missing) == len(task.labels):
         raise MolfoundError(f"task '{task.name}' has no label in the training part of dataset '{task.dataset}'")
@@ -98,31 +105,32 @@ def fit_label_statistics(model: MolecularModel, mixture: TaskMixture) -> None:
     """
     for name, task in mixture.tasks.items():
         if task.normalize == "standard":
-            model.normalizers[name] = fit_normalizer(mixture, task)
+            model.normalizers[name] = Normalizer.of(mixture.training_labels[name], task.labels)
         if needs_counts(task.loss.name):
-            model.losses[name].fit(*label_pairs(mixture, task, "train"))
+            model.losses[name].fit(mixture.training_labels[name])
 
 
 def fit_weighting(component: Component, model: MolecularModel, mixture: TaskMixture) -> TaskWeighting:
     """Return the weighting of the tasks that a configuration names, which knows how many training labels each has."""
     tasks = {
-        name: WeighedTask(task.kind, task.weight, len(label_pairs(mixture, task, "train").label))
+        name: WeighedTask(task.kind, task.weight, int(mixture.training_labels[name].count.sum()))
         for name, task in mixture.tasks.items()
     }
     others = {name: weight for name, weight in model.loss_weights.items() if name not in tasks}
     return make_weighting(component, tasks, others)
 
 
-def fit_normalizer(mixture: TaskMixture, task: Task) -> Normalizer:
-    """Return the normalisation of a task: mean and deviation of each label over the training molecules."""
-    return Normalizer.fit(*label_pairs(mixture, task, "train"), task.labels)
+def label_pairs(mixture: TaskMixture, task: Task, part: str) -> Iterator[LabelPairs]:
+    """Yield every label that the molecules of a part have, a block of molecules at a time."""
+    positions = mixture.graphs.positions(part, task.dataset)
+    for chunk in mixture.graphs.collection.label_chunks(task.name):
+        chosen = np.zeros(len(chunk.ptr) - 1, bool)
+        here = slice(*np.searchsorted(positions, (chunk.first, chunk.first + len(chosen))))
+        chosen[positions[here] - chunk.first] = True
+        used = np.repeat(chosen, np.diff(chunk.ptr))
+        yield LabelPairs(chunk.index[used].astype(np.int64) % len(task.labels), chunk.values[used])
 
 
-def label_pairs(mixture: TaskMixture, task: Task, part: str) -> LabelPairs:
-    """Return every label that the molecules of a part have."""
-    labels = mixture.graphs.collection.labels[task.name]
-    first = mixture.graphs.collection.ranges[task.dataset][0]
-    chosen = np.zeros(labels.ptr.numel() - 1, bool)
-    chosen[mixture.graphs.positions(part, task.dataset) - first] = True
-    used = np.repeat(chosen, labels.ptr.diff().numpy())
-    return LabelPairs(labels.index.numpy()[used].astype(np.int64) % len(task.labels), labels.values.numpy()[used])
+def _summary(task: Task, pairs: Iterable[LabelPairs]) -> LabelSummary:
+    classes = class_count(task.kind, task.classes)
+    return reduce(LabelSummary.merged, (LabelSummary.of(*each, len(task.labels), classes) for each in pairs))

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
+
 from molfound.config.schema import TrainingConfig
 from molfound.data.mixture import Mixture
 from molfound.errors import MolfoundError, did_you_mean
@@ -50,9 +52,12 @@ def figure_names(tasks: Mapping[str, Task], graphs: Mixture, objectives: Collect
 
 def has_labels(task: Task, part: str, graphs: Mixture) -> bool:
     """Return whether any molecule of a part of the task's dataset has a label of the task."""
-    first, _ = graphs.collection.ranges[task.dataset]
-    counts = graphs.collection.labels[task.name].ptr.diff().numpy()
-    return bool(counts[graphs.positions(part, task.dataset) - first].any())
+    positions = graphs.positions(part, task.dataset)
+    for chunk in graphs.collection.label_chunks(task.name):
+        here = positions[slice(*np.searchsorted(positions, (chunk.first, chunk.first + len(chunk.ptr) - 1)))]
+        if np.diff(chunk.ptr)[here - chunk.first].any():
+            return True
+    return False
 
 
 def better_direction(figure: str) -> str:

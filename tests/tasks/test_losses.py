@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from molfound.config.component import Component
 from molfound.errors import MolfoundError
+from molfound.tasks.label_summary import LabelSummary, class_count
 from molfound.tasks.losses import (
     balanced_bce,
     bound_loss,
@@ -224,7 +225,7 @@ def test_the_loss_of_a_task_is_the_same_for_a_batch_and_for_packed_values(name, 
     row, label = np.nonzero(~target.isnan().numpy())
     present = target[row, label]
     if loss.counts is not None:
-        loss.fit(label, present.numpy())
+        loss.fit(LabelSummary.of(label, present.numpy(), LABELS, class_count(kind, loss.counts.shape[1])))
         assert loss.counts.tolist() == [[int((target[:, i] == c).sum()) for c in (0, 1)] for i in range(LABELS)]
     values = loss.values(torch.from_numpy(label), prediction[row, label], present)
     dense = torch.zeros(ROWS, LABELS).index_put((torch.from_numpy(row), torch.from_numpy(label)), values)
@@ -236,7 +237,8 @@ def test_the_loss_of_a_task_is_the_same_for_a_batch_and_for_packed_values(name, 
 
 def test_counts_travel_with_the_model_where_a_loss_asks_for_them():
     task = task_of("binary", loss=Component("balanced_bce"))
-    fitted = TaskLoss(task).fit(np.array([0, 0, 1, 2]), np.array([0.0, 1.0, 1.0, 0.0], np.float32))
+    summary = LabelSummary.of(np.array([0, 0, 1, 2]), np.array([0.0, 1.0, 1.0, 0.0], np.float32), 3, classes=2)
+    fitted = TaskLoss(task).fit(summary)
     loaded = TaskLoss(task)
     loaded.load_state_dict(fitted.state_dict())
     prediction, target = torch.randn(5, 3), torch.randint(0, 2, (5, 3)).float()

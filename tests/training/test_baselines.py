@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score
 
 from molfound.config.schema import Kind
+from molfound.tasks.label_summary import LabelSummary
 from molfound.tasks.resolve import make_task
 from molfound.training.baselines import (
     Forest,
@@ -59,20 +60,24 @@ def _pairs(labels):
     return LabelPairs(label, labels[row, label].astype(np.float32))
 
 
+def _summary(labels, classes=None):
+    return LabelSummary.of(*_pairs(labels), labels.shape[1], classes)
+
+
 def _scores(task, train, test):
-    mean = mean_scores(task, _pairs(train.labels), _pairs(test.labels))
+    mean = mean_scores(task, _summary(train.labels, task.classes), _pairs(test.labels))
     return {"mean": mean, "forest": forest_scores(task, train, test, SMALL)}
 
 
 def test_label_means():
     labels = _labels(TRAIN, "regression")
     labels[:, 2] = np.nan
-    means = label_means(_pairs(labels), 3)
+    means = label_means(_summary(labels), "regression")
     np.testing.assert_allclose(means[:2], np.nanmean(labels[:, :2], 0), rtol=1e-6)
     assert np.isnan(means[2])
     classes = np.array([[0.0, 1.0, np.nan], [2.0, 1.0, np.nan], [2.0, np.nan, np.nan]])
     expected = [[1 / 3, 0, 2 / 3], [0, 1, 0], [np.nan] * 3]
-    np.testing.assert_allclose(label_means(_pairs(classes), 3, 3), expected)
+    np.testing.assert_allclose(label_means(_summary(classes, 3), "multiclass"), expected)
 
 
 def test_a_label_of_its_own_forest_equals_scikit_learn_on_dense_counts():

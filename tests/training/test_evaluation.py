@@ -10,6 +10,7 @@ import torch
 
 from molfound.config.component import Component
 from molfound.model import MolecularModel, specify
+from molfound.tasks.label_summary import LabelSummary
 from molfound.tasks.packed import PackedPredictions
 from molfound.tasks.resolve import make_task
 from molfound.tasks.task_loss import TaskLoss
@@ -37,7 +38,9 @@ def test_the_loss_of_a_part_leaves_out_absent_labels_and_shows_broken_ones() -> 
 
 def test_a_loss_that_weighs_classes_meets_the_labels_of_its_block() -> None:
     task = make_task("toy", "toy", "graph", "binary", ["a", "b", "c"], loss=Component("balanced_bce"))
-    loss = TaskLoss(task).fit(np.repeat(np.arange(3), 10), np.tile(np.repeat([0.0, 1.0], [8, 2]), 3))
+    loss = TaskLoss(task).fit(
+        LabelSummary.of(np.repeat(np.arange(3), 10), np.tile(np.repeat([0.0, 1.0], [8, 2]), 3), 3, classes=2)
+    )
     assert loss.counts is not None
     loss.counts[2] = torch.tensor([9, 1])
     packed = PackedPredictions.of(np.zeros(1, np.int32), np.zeros(1, np.float32), np.ones(1, np.float32), 2)
