@@ -106,7 +106,7 @@ def fit_label_statistics(model: MolecularModel, mixture: TaskMixture) -> None:
 def fit_weighting(component: Component, model: MolecularModel, mixture: TaskMixture) -> TaskWeighting:
     """Return the weighting of the tasks that a configuration names, which knows how many training labels each has."""
     tasks = {
-        name: WeighedTask(task.kind, task.weight, len(label_pairs(mixture, task, "train").label))
+        name: WeighedTask(task.kind, task.weight, label_count(mixture, task, "train"))
         for name, task in mixture.tasks.items()
     }
     others = {name: weight for name, weight in model.loss_weights.items() if name not in tasks}
@@ -116,6 +116,13 @@ def fit_weighting(component: Component, model: MolecularModel, mixture: TaskMixt
 def fit_normalizer(mixture: TaskMixture, task: Task) -> Normalizer:
     """Return the normalisation of a task: mean and deviation of each label over the training molecules."""
     return Normalizer.fit(*label_pairs(mixture, task, "train"), task.labels)
+
+
+def label_count(mixture: TaskMixture, task: Task, part: str) -> int:
+    """Return how many labels the molecules of a part have, all of the task's columns together."""
+    counts = mixture.graphs.collection.labels[task.name].ptr.diff().numpy()
+    first = mixture.graphs.collection.ranges[task.dataset][0]
+    return int(counts[mixture.graphs.positions(part, task.dataset) - first].sum())
 
 
 def label_pairs(mixture: TaskMixture, task: Task, part: str) -> LabelPairs:
