@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
         "predict": ("molfound.cli.predict", "Predict with a run for SMILES or a file of molecules."),
         "convert": ("molfound.cli.convert", "Convert a published checkpoint of Uni-Mol2 to a run folder."),
         "config": ("molfound.cli.config", "Show an experiment's configuration, its schema, its model's parameters."),
-        "data": ("molfound.cli.data", "List and describe the datasets, show what sampling by scaffold does."),
+        "data": ("molfound.cli.data", "List, fetch and describe the datasets, show what sampling by scaffold does."),
         "doctor": ("molfound.cli.doctor", "Show versions, devices and what is missing, and test the installation."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

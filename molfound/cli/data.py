@@ -1,4 +1,4 @@
-"""`molfound data list`, `describe` and `sampling`."""
+"""`molfound data list`, `fetch`, `describe` and `sampling`."""
 
 import json
 from dataclasses import asdict
@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+data_option = click.option(
+    "--data",
+    "root",
+    type=click.Path(path_type=Path),
+    help="Folder of the datasets' files; default: $MOLFOUND_DATA, or data.",
+)
+
 if TYPE_CHECKING:
+    from molfound.data.fetch import FetchedFile
     from molfound.data.manifest import DataFile, Manifest
     from molfound.data.sampling_report import SamplingReport
 
 
 @click.group("data")
 def command() -> None:
-    """List the datasets that molfound knows, describe one, and show what sampling by scaffold does."""
+    """List the datasets that molfound knows, fetch and describe them, and show what sampling by scaffold does."""
 
 
 @command.command("list")
@@ -36,14 +44,43 @@ def list_datasets(as_json: bool) -> None:
         click.echo(f"{name:<{width}}  {manifest.title} ({', '.join(manifest.tasks)}; {manifest.licence})")
 
 
+@command.command("fetch")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@data_option
+@click.option(
+    "--from",
+    "mirror",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Copy from this folder instead of fetching from the web.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def fetch(names: tuple[str, ...], root: Path | None, mirror: Path | None, as_json: bool) -> None:
+    """Fetch the files of datasets, their split files included, into the data folder.
+
+    NAME is a shipped dataset (toymix/qm9), a folder of them (toymix) or the path of a manifest. What is there already
+    is verified; a transfer that was cut is continued. The checksum that a file has the first time is kept in
+    checksums.json, in the data folder.
+    """
+    from molfound.config.locations import data_folder
+    from molfound.data.fetch import fetch_dataset
+    from molfound.data.manifest import list_manifests, load_manifest
+
+    shipped = list_manifests()
+    expanded = [[other for other in shipped if other.startswith(f"{name.rstrip('/')}/")] or [name] for name in names]
+    manifests = {name: load_manifest(name) for group in expanded for name in group}
+    found = {}
+    for name, manifest in manifests.items():
+        found[name] = fetch_dataset(manifest, root or Path(data_folder()), mirror=mirror)
+        if not as_json:
+            click.echo("\n".join(_fetched_lines(name, found[name])))
+    if as_json:
+        rows = {name: [{**asdict(file), "path": str(file.path)} for file in files] for name, files in found.items()}
+        click.echo(json.dumps(rows, indent=2))
+
+
 @command.command("describe")
 @click.argument("name")
-@click.option(
-    "--data",
-    "root",
-    type=click.Path(path_type=Path),
-    help="Folder of the datasets' files; default: $MOLFOUND_DATA, or data.",
-)
+@data_option
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def describe(name: str, root: Path | None, as_json: bool) -> None:
     """Describe one dataset: NAME is a shipped one (toymix/qm9) or the path of a manifest."""
@@ -97,6 +134,13 @@ def sampling(config: str, overrides: tuple[str, ...], epochs: int | None, as_jso
         click.echo("\n".join(_sampling_lines(name, report)))
 
 
+def _fetched_lines(name: str, files: "list[FetchedFile]") -> list[str]:
+    """Return what is there of a dataset, line by line."""
+    if not files:
+        return [f"{name}: nothing to fetch"]
+    return [f"{name}: {file.how} {file.path} ({file.size:,} bytes, sha256 {file.sha256})" for file in files]
+
+
 def _sampling_lines(name: str, report: "SamplingReport") -> list[str]:
     """Return what sampling does to a dataset, line by line."""
     largest = f"{report.largest_molecules:.2%} of the molecules, {report.largest_samples:.2%} of the samples"
@@ -125,7 +169,8 @@ def _lines(manifest: "Manifest", root: Path) -> list[str]:
     for task, spec in manifest.tasks.items():
         classes = f" of {spec.classes} classes" if spec.classes else ""
         shown = ", ".join(spec.labels[:20]) + (f" and {len(spec.labels) - 20} more" if len(spec.labels) > 20 else "")
-        lines.append(f"task {task}: {spec.level} {spec.kind}{classes}: {shown}")
+        count = f" ({spec.count:,} columns)" if spec.count else ""
+        lines.append(f"task {task}: {spec.level} {spec.kind}{classes}: {shown}{count}")
     for number, (split, rule) in enumerate(manifest.splits.items()):
         lines.append(f"split {split}: {rule.kind}{' (default)' if number == 0 else ''}")
         lines += [f"  {_where(manifest.split_files[split], manifest, root)}"] if split in manifest.split_files else []

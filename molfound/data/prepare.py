@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data import embedded, lookalike  # noqa: F401 (they register their generators)
@@ -22,7 +21,7 @@ from molfound.data.index import INDEX, Index, StoredFamily, UnreadableIndexError
 from molfound.data.manifest import Manifest, locate_files
 from molfound.data.present import present_shards, remove_others, whole_shard
 from molfound.data.progress import MoleculeProgress
-from molfound.data.shards import parquet_bytes, remove_partials, write_atomically, writing_to
+from molfound.data.shards import held, parquet_bytes, remove_partials, write_atomically, writing_to
 from molfound.data.store import GraphStore
 from molfound.data.tables import Table, expand_columns
 from molfound.data.workers import ShardBuilders, available_cores
@@ -276,18 +275,12 @@ def rejected_table(dataset: str, rejected: Sequence[RejectedRow]) -> memoryview:
 @contextmanager
 def _held(folder: Path, progress: bool) -> Iterator[None]:
     """Hold the store's folder, to write into it; say so when another process holds it, and wait."""
-    with writing_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            MoleculeProgress("", 0, progress).say(f"another process prepares {folder}; waiting for it")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    say = MoleculeProgress("", 0, progress).say
+    with (
+        writing_to(folder),
+        held(folder / LOCK, lambda: say(f"another process prepares {folder}; waiting for it")),
+    ):
+        yield
 
 
 def _check_columns(

@@ -4,13 +4,14 @@ import errno
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from molfound.errors import MolfoundError
 
@@ -95,6 +96,27 @@ def writing_to(path: Path) -> Iterator[None]:
         if error.errno in (*MAY_NOT, *NO_SUCH_PLACE):
             raise MolfoundError(f"cannot write {path}: {error.strerror}") from error
         raise
+
+
+@contextmanager
+def held(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock file, whose folder is made, as one process at a time can; `waiting` is called if it has to wait.
+
+    Raises:
+        MolfoundError: a full disk, or a path that may not be written.
+    """
+    with writing_to(lock.parent):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held_lock = FileLock(lock)
+        try:
+            held_lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            held_lock.acquire()
+    try:
+        yield
+    finally:
+        held_lock.release()
 
 
 def flush_folder(folder: Path) -> None:

@@ -1,16 +1,13 @@
 """A task's packed predictions while they are collected: in memory, or in a temporary file, read by range of labels."""
 
-import tempfile
-import weakref
 from collections.abc import Sequence
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from molfound.data.shards import DISK_FULL
-from molfound.errors import MolfoundError
 from molfound.tasks.packed import Ints, label_order
+from molfound.tasks.scratch_file import ScratchFile
 
 BLOCK = 1 << 20  # numbers, predictions and targets, that are worked on at a time: 4 MiB, near the processor
 
@@ -37,8 +34,7 @@ class _Run(NamedTuple):
 class CollectedPredictions:
     """Rows of (label, predictions, target), added in any order and read label by label.
 
-    Nothing is lost or rounded by `spill`. The file has no name where the system allows that, and goes with the
-    collection or the process, whatever ends them.
+    Nothing is lost or rounded by `spill`.
 
     Args:
         labels: L.
@@ -58,7 +54,7 @@ class CollectedPredictions:
         self.held = 0
         self._chunks: list[LabelledRows] = []
         self._runs: list[_Run] = []
-        self._file: IO[bytes] | None = None
+        self._file: ScratchFile | None = None
 
     def add(self, chunk: LabelledRows) -> None:
         """Add rows whose labels ascend."""
@@ -76,12 +72,12 @@ class CollectedPredictions:
         if not self._chunks:
             return
         there = sum((np.bincount(chunk.label, minlength=self.labels) for chunk in self._chunks), np.zeros(1, np.int64))
-        file = self._open()
-        run = _Run(file.seek(0, 2), _pointers(there))
+        self._file = self._file or ScratchFile()
+        offsets = []
         for first, last in label_ranges(there, self.width):
             held = joined([_between(chunk, first, last) for chunk in self._chunks], self.width)
-            _write(file, held.rows[label_order(held.label)])
-        self._runs.append(run)
+            offsets.append(self._file.append(_bytes(held.rows[label_order(held.label)])))
+        self._runs.append(_Run(offsets[0], np.concatenate([[0], np.cumsum(there)])))
         self._chunks.clear()
         self.held = 0
 
@@ -90,23 +86,11 @@ class CollectedPredictions:
         spilled = [self._read(run, first, last) for run in self._runs]
         return joined([*spilled, *(_between(chunk, first, last) for chunk in self._chunks)], self.width)
 
-    def _open(self) -> IO[bytes]:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0, prefix="molfound-predictions-")  # noqa: SIM115
-            weakref.finalize(self, self._file.close)
-        return self._file
-
     def _read(self, run: _Run, first: int, last: int) -> LabelledRows:
         assert self._file is not None
         start, end = run.ptr[first], run.ptr[last]
         rows = np.empty((end - start, self.width), np.float32)
-        self._file.seek(run.offset + int(start) * rows.itemsize * self.width)
-        view = rows.reshape(-1).view(np.uint8).data
-        while view:
-            read = self._file.readinto(view)  # type: ignore[attr-defined]
-            if not read:
-                raise EOFError(f"{len(view)} bytes of spilled predictions are missing")
-            view = view[read:]
+        self._file.read_into(_bytes(rows), offset=run.offset + int(start) * rows.itemsize * self.width)
         label = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(run.ptr[first : last + 1]))
         return LabelledRows(label, rows)
 
@@ -137,19 +121,5 @@ def _between(chunk: LabelledRows, first: int, last: int) -> LabelledRows:
     return LabelledRows(chunk.label[start:end], chunk.rows[start:end])
 
 
-def _pointers(counts: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(counts)])
-
-
-def _write(file: IO[bytes], rows: NDArray[np.float32]) -> None:
-    view = rows.reshape(-1).view(np.uint8).data
-    try:
-        while view:
-            view = view[file.write(view) :]
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        raise MolfoundError(
-            f"the disk is full, writing predictions to a temporary file in {tempfile.gettempdir()}: name a folder with "
-            "more space in the environment variable TMPDIR, or raise training.metrics_mib"
-        ) from error
+def _bytes(rows: NDArray[np.float32]) -> memoryview:
+    return rows.reshape(-1).view(np.uint8).data

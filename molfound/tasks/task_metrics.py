@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
@@ -118,11 +117,15 @@ class TaskMetrics:
         Raises:
             MolfoundError: the bound of memory is passed and the disk is full.
         """
-        by_label = target.T
-        label, row = (~by_label.isnan()).nonzero(as_tuple=True)
-        values = prediction.detach()[row, label].float()
-        rows = torch.cat([values.view(len(row), self.collected.width - 1), by_label[label, row].float()[:, None]], 1)
-        self.collected.add(LabelledRows(label.int().cpu().numpy(), rows.cpu().numpy()))
+        targets, predictions = (values.detach().float().cpu().contiguous().numpy() for values in (target, prediction))
+        present = np.ascontiguousarray(~np.isnan(targets).T)
+        place, rows_of_batch, labels = np.flatnonzero(present), *targets.shape
+        label = np.repeat(np.arange(labels), np.count_nonzero(present, axis=1))
+        cell = (place - label * rows_of_batch) * labels + label
+        rows = np.empty((len(cell), self.collected.width), np.float32)
+        rows[:, :-1] = predictions.reshape(-1, self.collected.width - 1)[cell]
+        rows[:, -1] = targets.reshape(-1)[cell]
+        self.collected.add(LabelledRows(label.astype(np.int32), rows))
         if self.collected.held > self.memory:
             self.spill()
 

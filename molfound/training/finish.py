@@ -33,7 +33,7 @@ def finish(
             continue
         batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
         evaluation = Evaluation(model, corruptor, memory=experiment.training.metrics_mib << 20)
-        kept = LabelledPredictions(model, mixture)
+        kept = LabelledPredictions(model, mixture, memory=experiment.training.metrics_mib << 20)
         for predictions, batch in predicted(model, batches):
             evaluation.update(predictions, batch)
             if part == "test":

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from molfound.data.batch import GraphBatch
-from molfound.data.shards import write_atomically
+from molfound.data.shards import partial_file
 from molfound.data.table_order import table_order
 from molfound.model import MolecularModel
 from molfound.tasks.task import Task
+from molfound.tasks.task_metrics import MEMORY
+from molfound.training.collected_table import CollectedTable
 from molfound.training.mixture import TaskMixture
+
+SORTED_SHARE = 4  # one part in so many of the memory is sorted and written at a time, which takes several times as much
 
 
 class LabelledPredictions:
@@ -26,29 +30,45 @@ class LabelledPredictions:
     Args:
         model: whose tasks are collected.
         mixture: where the batches come from.
+        memory: bytes of all tasks together that are held in memory; what is beyond goes to a temporary file.
     """
 
-    def __init__(self, model: MolecularModel, mixture: TaskMixture) -> None:
-        self.model, self.mixture = model, mixture
-        self._tables: dict[str, list[pa.Table]] = {name: [] for name in mixture.tasks}
+    def __init__(self, model: MolecularModel, mixture: TaskMixture, *, memory: int = MEMORY) -> None:
+        self.model, self.mixture, self.memory = model, mixture, memory
+        self._tables: dict[str, CollectedTable] = {name: CollectedTable() for name in mixture.tasks}
 
     def add(self, predictions: Mapping[str, Tensor], batch: GraphBatch) -> None:
-        """Add a batch, its predictions as the heads give them."""
+        """Add a batch, its predictions as the heads give them.
+
+        Raises:
+            MolfoundError: the bound of memory is passed and the disk is full.
+        """
         batch = batch.to(torch.device("cpu"))
         for name, task in self.mixture.tasks.items():
             if name in batch.labels:
                 finished = self.model.finished(name, predictions[name]).cpu()
                 smiles = _smiles(self.mixture, batch, task.dataset)
-                self._tables[name].append(_present(finished, batch, task, smiles))
+                self._tables[name].add(_present(finished, batch, task, smiles))
+        if sum(table.held for table in self._tables.values()) > self.memory:
+            for table in self._tables.values():
+                table.spill()
 
     def write(self, folder: Path, part: str) -> None:
-        """Write ``<part>.<task>.parquet``, ascending by row, for each task that has a label."""
-        for name, tables in self._tables.items():
-            if tables:
-                sink = pa.BufferOutputStream()
-                # A stable sort: the labels of a row keep their order.
-                pq.write_table(pa.concat_tables(tables).sort_by("row"), sink, compression="zstd")
-                write_atomically(folder / f"{part}.{name}.parquet", memoryview(sink.getvalue()))
+        """Write ``<part>.<task>.parquet``, ascending by row, for each task of which a batch had labels.
+
+        Raises:
+            MolfoundError: the disk is full, or the folder cannot be written; nothing partial is left.
+        """
+        for name, table in self._tables.items():
+            if table.schema is not None:
+                names = pa.array(list(self.mixture.tasks[name].labels))
+                schema = _named(table.schema.empty_table(), names).schema
+                with (
+                    partial_file(folder / f"{part}.{name}.parquet") as partial,
+                    pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+                ):
+                    for piece in table.ascending(self.memory // SORTED_SHARE):
+                        writer.write_table(_named(piece, names))
 
 
 def _smiles(mixture: TaskMixture, batch: GraphBatch, dataset: str) -> list[str]:
@@ -60,7 +80,7 @@ def _smiles(mixture: TaskMixture, batch: GraphBatch, dataset: str) -> list[str]:
     return smiles
 
 
-def _present(prediction: Tensor, batch: GraphBatch, task: Task, smiles: Sequence[str]) -> pa.Table:
+def _present(prediction: Tensor, batch: GraphBatch, task: Task, smiles: Sequence[str]) -> pa.RecordBatch:
     """Return a row for each label that is there of the task's dataset, in the order of the table's lists."""
     first, last = batch.datasets[task.dataset]
     item_ptr = batch.item_ptr(task.level)[first : last + 1]
@@ -72,13 +92,26 @@ def _present(prediction: Tensor, batch: GraphBatch, task: Task, smiles: Sequence
     target = batch.labels[task.name][order]
     place, label = (~target.isnan()).nonzero(as_tuple=True)
     values = prediction[order[place], label]
-    labels = pa.DictionaryArray.from_arrays(pa.array(label.numpy().astype(np.int32)), pa.array(list(task.labels)))
-    return pa.table(
+    return pa.record_batch(
         {
             "row": batch.rows[graph[place]].numpy(),
             "item": pa.nulls(len(place), pa.int64()) if task.level == "graph" else pa.array(item[place].numpy()),
-            "label": labels,
-            "prediction": values.tolist() if values.ndim > 1 else values.numpy(),
+            "label": label.numpy().astype(np.int32),
+            "prediction": _lists(values) if values.ndim > 1 else values.numpy(),
             "target": target[place, label].numpy(),
         }
+    )
+
+
+def _lists(values: Tensor) -> pa.ListArray:
+    """Return the rows of a tensor, [V, classes], as lists of float64."""
+    ends = pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1])
+    return pa.ListArray.from_arrays(ends, pa.array(values.double().numpy().ravel()))
+
+
+def _named(table: pa.Table, names: pa.Array) -> pa.Table:
+    """Return the table with names of labels for their numbers."""
+    numbers = table.column("label").combine_chunks()
+    return table.set_column(
+        table.schema.get_field_index("label"), "label", pa.DictionaryArray.from_arrays(numbers, names)
     )

@@ -162,7 +162,8 @@ class UncertaintyWeighting(TaskWeighting):
 
     def weighed(self, name: str, loss: Tensor) -> Tensor:
         """Return the negative logarithm of a likelihood whose variance is learned, without its constants."""
-        task, s = self.tasks[name], self.log_variance[self._place[name]]
+        # Where the loss is: those that `figure` is given are on the CPU.
+        task, s = self.tasks[name], self.log_variance[self._place[name]].to(loss.device)
         share = 0.5 if task.kind == "regression" else 1.0
         return task.weight * (share * torch.exp(-s) * loss + 0.5 * s)
 

@@ -53,3 +53,31 @@ def test_an_unknown_dataset_is_answered_with_the_nearest() -> None:
     result = CliRunner().invoke(command, ["data", "describe", "toymix/qm99"])
     assert isinstance(result.exception, MolfoundError)
     assert "did you mean 'toymix/qm9'" in str(result.exception)
+
+
+def test_fetch_copies_from_a_folder_and_says_so(tmp_path: Path) -> None:
+    manifest = load_manifest("toymix/zinc12k")
+    (tmp_path / "mirror").mkdir()
+    for name in (manifest.files[0].name, manifest.split_files["published"].name):
+        (tmp_path / "mirror" / name).write_bytes(name.encode())
+    arguments = ("data", "fetch", "toymix/zinc12k", "--data", str(tmp_path), "--from", str(tmp_path / "mirror"))
+    lines = invoke(*arguments).splitlines()
+    path = tmp_path / "toymix" / manifest.files[0].name
+    assert len(lines) == 2
+    assert lines[0].startswith(f"toymix/zinc12k: copied {path} ({len(manifest.files[0].name)} bytes, sha256 ")
+    answer = json.loads(invoke(*arguments, "--json"))["toymix/zinc12k"]
+    assert (answer[0]["path"], answer[0]["how"]) == (str(path), "present")
+
+
+def test_fetch_takes_a_folder_of_datasets(tmp_path: Path) -> None:
+    answer = json.loads(invoke("data", "fetch", "lookalike", "--data", str(tmp_path), "--json"))
+    assert set(answer) == {name for name in list_manifests() if name.startswith("lookalike/")}
+    assert "lookalike/pcqm4m: nothing to fetch" in invoke("data", "fetch", "lookalike", "--data", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../../toymix/qm9", "toymix/../../../etc/passwd", "largemix/pcba_13"])
+def test_fetch_of_an_unknown_dataset_is_refused(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["data", "fetch", name, "--data", str(tmp_path)])
+    assert isinstance(result.exception, MolfoundError)
+    assert "\n" not in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
