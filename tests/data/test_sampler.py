@@ -162,8 +162,8 @@ def test_bucketed_batches_come_in_random_order_of_size() -> None:
 def test_bucketed_batches_depend_on_seed_and_epoch_only() -> None:
     limits = BatchLimits(16, bucket=5)
     (first, _), (second, _) = by_size(1, limits), by_size(1, limits)
-    forward = [first.batches(epoch) for epoch in range(3)]
+    forward = [list(first.batches(epoch)) for epoch in range(3)]
     for epoch in reversed(range(3)):
-        again = second.batches(epoch)
+        again = list(second.batches(epoch))
         assert [batch.tolist() for batch in again] == [batch.tolist() for batch in forward[epoch]]
     assert [b.tolist() for b in forward[0]] != [b.tolist() for b in forward[1]]

@@ -67,7 +67,7 @@ def test_a_training_by_scaffold_in_buckets_resumes_to_the_same_bits(
 def test_processes_divide_the_same_batches(experiment: MakeExperiment, processes: int) -> None:
     chosen = experiment(*SCAFFOLDS, *BUCKETS)
     mixture = loaded(chosen).graphs
-    expected = MixtureDataModule(mixture, chosen.data, 5).sampler.batches(1)
+    expected = list(MixtureDataModule(mixture, chosen.data, 5).sampler.batches(1))
     parts = [
         list(
             training_batches(

@@ -14,8 +14,9 @@ import molfound as mf
 from molfound.data.datamodule import MixtureDataModule
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, load_model, specify
+from molfound.tasks.normalization import Normalizer
 from molfound.training.evaluate_run import evaluate_run
-from molfound.training.mixture import fit_label_statistics, fit_normalizer, fit_weighting, load_task_mixture
+from molfound.training.mixture import fit_label_statistics, fit_weighting, load_task_mixture
 from molfound.training.objective import row_weights, task_losses
 from molfound.training.train import train
 from tests.training.conftest import MakeExperiment
@@ -49,7 +50,7 @@ def test_normalisation_uses_training_labels_only(experiment: MakeExperiment) -> 
     for name in ("logp", "neighbours"):
         task = mixture.tasks[name]
         labels = mixture.labelled(task, "train").labels.astype(np.float64)
-        normalizer = fit_normalizer(mixture, task)
+        normalizer = Normalizer.of(mixture.training_labels[task.name], task.labels)
         assert np.allclose(normalizer.mean, np.nanmean(labels, axis=0), rtol=1e-6)
         assert np.allclose(normalizer.deviation, np.nanstd(labels, axis=0), rtol=1e-6)
 
