@@ -18,6 +18,8 @@ CHECKSUMS = "checksums.json"
 LOCK = ".fetch.lock"
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
 
+How = Literal["fetched", "copied", "present"]
+
 
 @dataclass(frozen=True)
 class FetchedFile:
@@ -35,7 +37,7 @@ class FetchedFile:
     path: Path
     size: int
     sha256: str
-    how: Literal["fetched", "copied", "present"]
+    how: How
 
 
 def fetch_dataset(
@@ -58,19 +60,20 @@ def fetch_dataset(
     """
     files = {file.name: file for file in (*manifest.files, *manifest.split_files.values())}
     sources = {name: _source(manifest, file, root, mirror) for name, file in files.items()}
+    if not files:
+        return []
     fetched: list[FetchedFile] = []
     say = TransferProgress("", shown).say
     with held(root / LOCK, lambda: say(f"another process fetches into {root}; waiting for it")):
         for name, file in files.items():
-            source = sources[name]
-            found = find_files(name, manifest.folders(root))
+            found, source = find_files(name, manifest.folders(root)), sources[name]
+            how: How = "present"
+            # What was missing may be there by now, if another process had to be waited for.
             if not found and source is not None:
                 found = [_brought(source, file, _target(manifest, name, root), root, shown)]
-            how: Literal["fetched", "copied", "present"] = (
-                "present" if source is None else "fetched" if mirror is None else "copied"
-            )
+                how = "fetched" if mirror is None else "copied"
             for path in found:
-                digest = _verified(path, file, root, None if source is None else source.name)
+                digest = _verified(path, file, root, None if how == "present" or source is None else source.name)
                 fetched.append(FetchedFile(manifest.name, path, path.stat().st_size, digest, how))
     return fetched
 

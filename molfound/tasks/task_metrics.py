@@ -32,7 +32,7 @@ class TaskScores(NamedTuple):
 
     @property
     def mean(self) -> dict[str, float]:
-        """Metric name → mean over the labels for which it is defined, or the pooled value; NaN if there is none."""
+        """Metric name → mean over the labels for which it is defined, NaN if there is none; then the pooled values."""
         return {name: _mean_defined(values) for name, values in self.values.items()} | dict(self.flattened)
 
     @property
@@ -77,7 +77,7 @@ class TaskMetrics:
     Collected are 12 bytes per present label (8 + 4 * classes for a multiclass task), in memory up to a bound and in a
     temporary file past it. They are then worked on by ranges of labels, in the same ranges wherever they lay: scores
     are the same to the last bit from memory, from a file, from one process or several. A label with more values than
-    a range holds is worked on at once, and so is a whole task where a metric is flattened.
+    a range holds is worked on at once, and so is a whole task where a metric is flattened: 60 bytes per value.
 
     Args:
         task: names the metrics and the labels.
@@ -87,6 +87,7 @@ class TaskMetrics:
             None: this process alone.
 
     Example:
+        >>> import torch
         >>> from molfound.tasks.resolve import make_task
         >>> task = make_task("toy", "toy", "graph", "binary", ["a", "b"])
         >>> scores = TaskMetrics(task)

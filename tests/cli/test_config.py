@@ -57,6 +57,20 @@ def test_params_counts_every_part_without_the_data(tmp_path: Path) -> None:
     assert deeper["parts"]["inputs"] == counted["parts"]["inputs"]
 
 
+def test_params_counts_what_a_wildcard_stands_for_where_the_manifest_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tasks = "qm9: {dataset: qm9, task: pcba_1328, head: linear}"
+    text = BASE.replace("toymix/qm9", "lookalike/pcba_1328")
+    text = text.replace("qm9: {dataset: qm9, loss: {name: huber, delta: 1}}", tasks)
+    (tmp_path / "small.yaml").write_text(text)
+    width = load_config("small.yaml").model.encoder.options.get("width", 96)
+    counted = json.loads(invoke("config", "params", "small.yaml", "--json"))
+    assert counted["parts"]["heads/qm9"] == 1328 * (width + 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
 def test_params_makes_a_generated_table_only_for_the_wildcards_of_its_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from molfound.config import load_config
 from molfound.config.locations import shipped_names
-from molfound.config.schema import RandomSplit
+from molfound.config.schema import Experiment, RandomSplit
 from molfound.data.mixture import load_manifests
 from molfound.data.splits import random_split
 from molfound.model import count_parameters, save_specification, specify
@@ -32,6 +32,33 @@ def test_toymix_networks_have_about_150_000_parameters(name: str) -> None:
     }
     total = count_parameters(specify(experiment, resolve_tasks(experiment, manifests, columns)))["total"]
     assert 90_000 < total < 185_000
+
+
+def parameters(experiment: Experiment) -> dict[str, int]:
+    """Count a network's parameters by what its manifests say of the tables, without these."""
+    manifests = load_manifests(experiment)
+    columns = {
+        key: [label for task in manifest.tasks.values() for label in task.counted_columns() or ()]
+        for key, manifest in manifests.items()
+    }
+    return count_parameters(specify(experiment, resolve_tasks(experiment, manifests, columns)))
+
+
+@pytest.mark.parametrize("layer", ["gcn", "gin", "gine"])
+def test_largemix_networks_have_4_to_6_million_parameters(layer: str) -> None:
+    counts = parameters(load_config(f"largemix/{layer}"))
+    assert 4_000_000 < counts["total"] < 6_000_000
+    assert counts["encoder"] == parameters(load_config(f"ultralarge/{layer}"))["encoder"]
+
+
+@pytest.mark.parametrize("mixture", ["largemix", "ultralarge"])
+def test_look_alikes_stand_for_every_table_of_the_mixture(mixture: str) -> None:
+    real, like = load_config(f"{mixture}/gine"), load_config(f"{mixture}/lookalike")
+    for name, dataset in real.data.datasets.items():
+        assert dataset.manifest == f"{mixture}/{name}"
+        assert like.data.datasets[name].manifest == f"lookalike/{name}"
+    assert (like.tasks, like.model) == (real.tasks, real.model)
+    assert parameters(like) == parameters(real)
 
 
 PUBLISHED_TOTALS = {

@@ -3,7 +3,9 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from molfound.data import transfer
 from molfound.data.fetch import CHECKSUMS, FetchedFile, fetch_dataset
 from molfound.data.manifest import Manifest, load_manifest
+from molfound.data.shards import held
 from molfound.errors import MolfoundError
 from tests.data.conftest import manifest_of
 from tests.data.file_server import FileServer, file_server
@@ -278,7 +281,8 @@ def test_damaged_checksums_are_told(tmp_path: Path, content: str) -> None:
 
 
 def test_a_generated_dataset_has_nothing_to_fetch(tmp_path: Path) -> None:
-    assert fetch(load_manifest("lookalike/pcqm4m"), tmp_path) == []
+    assert fetch(load_manifest("lookalike/pcqm4m"), tmp_path / "data") == []
+    assert not (tmp_path / "data").exists()
 
 
 def test_progress_is_told_in_plain_lines(
@@ -287,3 +291,16 @@ def test_progress_is_told_in_plain_lines(
     server.cuts = [5000]
     fetch_dataset(manifest(server, SHA), tmp_path)
     assert "ended after 5,000 of 16,384 bytes; trying again in 0 s" in capsys.readouterr().err
+
+
+def test_two_fetches_take_turns(tmp_path: Path, server: FileServer, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = Event()
+    with ThreadPoolExecutor() as threads, held(tmp_path / ".fetch.lock", lambda: None):
+        fetched = threads.submit(fetch_dataset, manifest(server), tmp_path)
+        while "waiting for it" not in capsys.readouterr().err and not fetched.done():
+            waiting.wait(0.01)
+        assert not server.asked
+        # What the other process has fetched meanwhile is there.
+        (tmp_path / "a.csv").write_bytes(CONTENT)
+    assert [(file.path, file.how) for file in fetched.result(10)] == [(tmp_path / "a.csv", "present")]
+    assert not server.asked

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from molfound.config.component import Component
 from molfound.model import MolecularModel, specify
@@ -18,6 +20,9 @@ from molfound.tasks.task_metrics import Block, TaskMetrics
 from molfound.training.evaluation import evaluate, loss_totals, reduced_loss
 from molfound.training.mixture import load_task_mixture
 from molfound.training.module import TrainingModule
+from molfound.training.report.content import read_content
+from molfound.training.report.tables import label_table, metrics_table
+from molfound.training.summary import print_summary
 from molfound.training.train import train
 from tests.training.conftest import MakeExperiment
 
@@ -93,3 +98,26 @@ def test_an_epoch_s_predictions_are_let_go_at_its_end(
     monkeypatch.setattr(TrainingModule, "training_step", step)
     train(experiment("training.epochs=2"))
     assert set(held) == {None}
+
+
+def test_a_flattened_metric_is_watched_kept_and_shown(
+    experiment: MakeExperiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = experiment(
+        "training.epochs=1",
+        "training.monitor=val/acid/auroc_flattened",
+        "tasks.acid.metrics=[auroc, {name: auroc, aggregation: flattened}, {name: f1, threshold: 0.3}]",
+    )
+    run = train(chosen)
+    scores = json.loads(run.scores.read_text())["test"]["acid"]
+    kept = pq.read_table(run.predictions / "test.acid.parquet")
+    expected = roc_auc_score(kept["target"].to_numpy(), kept["prediction"].to_numpy())
+    assert scores["auroc_flattened"] == {"mean": pytest.approx(expected), "labels": {}, "used": {}, "undefined": 0}
+    assert json.loads(run.baselines.read_text())["acid"]["mean"]["auroc_flattened"] is not None
+    figures = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    assert "auroc_flattened" in {figure["name"] for figure in figures if figure["part"] == "val"}
+    task = next(task for task in read_content(run).tasks if task.name == "acid")
+    assert "auroc_flattened" in metrics_table(task)
+    assert "auroc_flattened" not in label_table(task, "test")
+    print_summary(run, as_json=False)
+    assert "auroc_flattened" in capsys.readouterr().out
