@@ -16,11 +16,12 @@ from sklearn.metrics import roc_auc_score
 from molfound.chem.features import atom_features
 from molfound.chem.graphs import featurize
 from molfound.config.component import Component
+from molfound.data import lookalike_molecules
 from molfound.data.assembly import assemble_molecules
 from molfound.data.generators import generated_table
 from molfound.data.lookalike import write_lookalike
 from molfound.data.lookalike_labels import COVERAGES, DENSITY
-from molfound.data.lookalike_molecules import EMBEDDED, molecules
+from molfound.data.lookalike_molecules import molecules
 from molfound.data.lookalike_schemas import SCHEMAS, Name
 from molfound.data.lookalike_signal import (
     ATOM_FEATURES,
@@ -274,9 +275,12 @@ def test_molecules_come_again_varied(smiles: Path) -> None:
     assert len(set(texts)) > 1150
 
 
-def test_without_files_the_embedded_molecules_are_used() -> None:
+def test_without_files_the_embedded_molecules_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookalike_molecules, "_embedded", lambda: assemble_molecules(20, seed=0))
     source = molecules([], shuffled=False, seed=0)
-    assert [next(source)[0] for _ in range(20)] == assemble_molecules(EMBEDDED, seed=0)[:20]
+    texts = [next(source)[0] for _ in range(40)]
+    assert texts[:20] == assemble_molecules(20, seed=0)
+    assert not set(texts[:20]) & set(texts[20:])
 
 
 @pytest.mark.parametrize(("content", "message"), [("C1CC\n\n", "no molecule in"), (None, "file not found|cannot read")])
