@@ -162,8 +162,11 @@ def test_packing_sorts_the_rows_and_changes_none(seed, kind, values):
     given = random_packed(kind, seed, values, 3, 2)
     order = np.random.default_rng(seed).permutation(values)
     packed = PackedPredictions.of(given.label[order], given.prediction[order], given.target[order], 3)
-    rows = sorted(zip(given.label, *given.prediction.reshape(values, -1).T, given.target, strict=True))
-    assert list(zip(packed.label, *packed.prediction.reshape(values, -1).T, packed.target, strict=True)) == rows
+    assert _rows(packed) == sorted(_rows(given))
+
+
+def _rows(packed):
+    return list(zip(packed.label, *np.atleast_2d(packed.prediction.T), packed.target, strict=True))
 
 
 def test_nearly_constant_values_are_told_from_constant_ones():
