@@ -1,9 +1,10 @@
-"""What the speed benchmarks share: alternating rounds in one process on one thread, and one JSON object last."""
+"""What the benchmarks share: alternating rounds in one process on one thread, memory, and one JSON object last."""
 
 import argparse
 import json
 import os
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,3 +42,33 @@ def report(ratio: float, bar: float, *, met: bool | None = None, **parts: Any) -
     """Print the result as one JSON object, its figures rounded to four significant digits."""
     result = {"ratio": ratio, "bar": bar, "met": ratio >= bar if met is None else met, **parts}
     print(json.dumps({key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in result.items()}))
+
+
+class MemoryWatch:
+    """The peak of the memory of a process and all its children, shared pages divided among them (Linux)."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.peak, self._stopped = pid, 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def stop(self) -> int:
+        """Stop watching and return the peak in bytes."""
+        self._stopped.set()
+        self._thread.join()
+        return self.peak
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(0.05):
+            self.peak = max(self.peak, proportional_memory(self.pid))
+
+
+def proportional_memory(pid: int) -> int:
+    """Return the memory of a process and its children, in bytes."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    own = sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return own + sum(proportional_memory(int(child)) for child in children)

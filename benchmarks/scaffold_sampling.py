@@ -10,7 +10,7 @@ import json
 import math
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from scipy.stats import chisquare
 from molfound.chem.parsing import Rejection, parse
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.config.schema import ScaffoldsConfig
-from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, Positions
+from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
 from molfound.data.sampling_report import sampling_report
 from molfound.data.scaffold_sampling import ScaffoldPool
 from molfound.data.splits import scaffold_groups
+from molfound.data.windows import Positions
 
 FILES = ("zinc250k_train", "zinc250k_valid", "zinc250k_test", "moses_test", "moses_test_scaffolds")
 TEMPERATURES = (0.005, 0.05, math.inf)
@@ -97,7 +98,7 @@ def padding(sizes: Positions, limits: BatchLimits) -> float:
     return padded_area(sizes, sampler.batches(0)) / float((sizes**2).sum())
 
 
-def padded_area(sizes: Positions, batches: Sequence[Positions]) -> int:
+def padded_area(sizes: Positions, batches: Iterable[Positions]) -> int:
     """Return the pairs of all batches, each molecule padded to the largest of its batch."""
     return sum(len(batch) * int(sizes[batch].max()) ** 2 for batch in batches)
 

@@ -5,13 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from measuring import report
+from measuring import MemoryWatch, report
 
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data.manifest import load_manifest
@@ -85,36 +84,6 @@ def timed(action: Callable[[], Result]) -> tuple[float, Result]:
     start = time.perf_counter()
     result = action()
     return time.perf_counter() - start, result
-
-
-class MemoryWatch:
-    """The peak of the memory of a process and all its children, shared pages divided among them (Linux)."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid, self.peak, self._stopped = pid, 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def stop(self) -> int:
-        """Stop watching and return the peak in bytes."""
-        self._stopped.set()
-        self._thread.join()
-        return self.peak
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(0.05):
-            self.peak = max(self.peak, proportional_memory(self.pid))
-
-
-def proportional_memory(pid: int) -> int:
-    """Return the memory of a process and its children, in bytes."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return 0
-    own = sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return own + sum(proportional_memory(int(child)) for child in children)
 
 
 if __name__ == "__main__":
