@@ -94,7 +94,9 @@ class Pool:
 class BlockPool:
     """The training molecules of a dataset that is read block by block.
 
-    As a `Pool` draws molecules, it draws blocks; a window takes all training molecules of each of its blocks.
+    As a `Pool` draws molecules, it draws blocks; a window takes all training molecules of each of its blocks. Of as
+    many consecutive drawn blocks as there are windows each window has one, at random: where a table is sorted by its
+    source or by size, every window has its share of all of it.
 
     Attributes:
         positions: int64, where they lie in the collection, ascending.
@@ -109,8 +111,12 @@ class BlockPool:
     def windows(self, seed: int, name: str, epoch: int, windows: int) -> Iterator[tuple[tuple[int, ...], Positions]]:
         """Yield what each window of an epoch takes: its blocks, and all training molecules in them."""
         starts = np.searchsorted(self.positions, self.block_ptr)
-        drawn = Pool(np.arange(len(self.block_ptr) - 1), self.share).samples(seed, f"{name}/blocks", epoch)
-        for blocks in np.array_split(drawn, windows):
+        drawn = np.sort(Pool(np.arange(len(self.block_ptr) - 1), self.share).samples(seed, f"{name}/blocks", epoch))
+        turns = range(-(-len(drawn) // windows))
+        places = [permutation(seed, f"{name}/windows", epoch, turn, size=windows) for turn in turns]
+        window = np.concatenate(places)[: len(drawn)]
+        for number in range(windows):
+            blocks = drawn[window == number]
             taken = [self.positions[starts[block] : starts[block + 1]] for block in blocks]
             yield tuple(np.unique(blocks).tolist()), np.concatenate([np.empty(0, np.int64), *taken])
 
