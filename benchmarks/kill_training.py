@@ -47,7 +47,12 @@ def write_config(folder: Path, data: Path, epochs: int) -> Path:
     path.write_text(
         f"""extends: toymix/gine
 name: killed
-data: {{root: {data.resolve()}, batch: {{size: 50}}, datasets: {{qm9: null, zinc12k: null}}}}
+data:
+  root: {data.resolve()}
+  memory: 0.006   # so that the molecules are read block by block
+  block_rows: 512
+  batch: {{size: 50}}
+  datasets: {{qm9: null, zinc12k: null}}
 tasks: {{qm9: null, zinc12k: null}}
 training: {{epochs: {epochs}, threads: 1, checkpoint_steps: {CHECKPOINT_STEPS}, accelerator: cpu}}
 run: {{baselines: []}}
