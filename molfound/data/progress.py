@@ -1,43 +1,46 @@
-"""How far preparation has come: a bar on a terminal, a plain line every few seconds elsewhere."""
+"""How far long work has come: a bar on a terminal, a plain line every few seconds elsewhere."""
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 LINE_SECONDS = 5.0
 
 
-class MoleculeProgress:
-    """Counts molecules as they are done, on standard error; silent if `shown` is false.
+class ShownProgress:
+    """Shows how far something has come, on standard error; silent if `shown` is false.
 
     Args:
         title: what is being done.
-        total: how many molecules there are.
+        columns: of the bar, the title before them and the time that is left behind them.
+        total: how much there is to do, if it is known.
         shown: whether to show anything.
     """
 
-    def __init__(self, title: str, total: int, shown: bool = True) -> None:
+    def __init__(self, title: str, columns: Sequence[ProgressColumn], total: int | None, shown: bool) -> None:
         self.title, self.total, self.shown = title, total, shown
-        self.done = self.computed = 0
-        self.started = self.last_line = time.monotonic()
-        self.console = Console(file=sys.stderr)
+        self.done = 0
+        self.started = self._last_line = time.monotonic()
+        self._console = Console(file=sys.stderr)
+        self._columns = (TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn())
         self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
-        if self.shown and self.console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-            )
-            self._bar = Progress(*columns, console=self.console)
+        if self.shown and self._console.is_terminal:
+            self._bar = Progress(*self._columns, console=self._console)
             self._bar.start()
             self._task = self._bar.add_task(self.title, total=self.total, rate="")
         return self
@@ -48,21 +51,39 @@ class MoleculeProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def advance(self, molecules: int, computed: bool) -> None:
-        """Count molecules that are done; `computed`: now, and not in an earlier preparation."""
-        self.done += molecules
-        self.computed += molecules * computed
+    def show(self, line: Callable[[], str], **fields: Any) -> None:
+        """Move the bar to what is done, or say the line where there is no bar and the last one is some seconds old."""
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, rate=self._rate(now))
-        elif self.shown and now - self.last_line >= LINE_SECONDS:
-            self.last_line = now
-            self.say(f"{self.title}: {self.done:,} of {self.total:,} molecules, {self._rate(now)}")
+            self._bar.update(self._task, completed=self.done, total=self.total, **fields)
+        elif self.shown and now - self._last_line >= LINE_SECONDS:
+            self._last_line = now
+            self.say(line())
 
     def say(self, line: str) -> None:
         """Show a line, above the bar if there is one."""
         if self.shown:
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def _rate(self, now: float) -> str:
-        return f"{self.computed / max(now - self.started, 1e-9):,.0f} molecules/s" if self.computed else ""
+
+class MoleculeProgress(ShownProgress):
+    """Counts molecules as they are done.
+
+    Args:
+        title: what is being done.
+        total: how many molecules there are.
+        shown: whether to show anything.
+    """
+
+    def __init__(self, title: str, total: int, shown: bool = True) -> None:
+        columns = (TaskProgressColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+        super().__init__(title, columns, total, shown)
+        self.computed = 0
+
+    def advance(self, molecules: int, computed: bool) -> None:
+        """Count molecules that are done; `computed`: now, and not in an earlier preparation."""
+        self.done += molecules
+        self.computed += molecules * computed
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        rate = f"{self.computed / seconds:,.0f} molecules/s" if self.computed else ""
+        self.show(lambda: f"{self.title}: {self.done:,} of {self.total:,} molecules, {rate}", rate=rate)
