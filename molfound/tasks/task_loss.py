@@ -20,6 +20,7 @@ class TaskLoss(nn.Module):
         task: whose loss it is.
 
     Example:
+        >>> import numpy as np
         >>> from molfound.config.component import Component
         >>> from molfound.tasks.resolve import make_task
         >>> task = make_task("hits", "hits", "graph", "binary", ["a", "b"], loss=Component("balanced_bce"))
