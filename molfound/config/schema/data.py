@@ -83,7 +83,8 @@ class ConformersConfig(Section):
     @model_validator(mode="after")
     def _check_drawn(self) -> Self:
         if self.source == "drawn" and self.drawn:
-            raise PydanticCustomError("drawn", "source: drawn leaves no conformers that a share could be drawn beside")
+            problem = "source: drawn leaves no conformers that a share could be drawn beside; leave it out"
+            raise PydanticCustomError("reference", "{problem}", {"path": "data.conformers.drawn", "problem": problem})
         return self
 
 
