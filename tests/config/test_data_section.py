@@ -64,7 +64,7 @@ def test_a_wrong_value_is_named(config: Path, override: str, problem: str) -> No
         (["data.conformers={source: drawn, drawn: 0.5}"], "data.conformers.drawn: source: drawn leaves no conformers"),
         (["data.conformers={drawn: 1.5}"], "data.conformers.drawn: should be less than or equal to 1, not 1.5"),
         (["data.memory=0"], "data.memory: should be greater than 0, not 0"),
-        (["data.crop=0"], "data.crop: should be greater than or equal to 1, not 0"),
+        (["data.crop=0"], "data.crop: should be greater than 0, not 0"),
     ],
 )
 def test_what_cannot_be_is_refused(config: Path, overrides: list[str], message: str) -> None:
