@@ -176,7 +176,8 @@ def _collection(
         return GraphCollection(arrays, tasks, crop=crop), smiles
     streamed = {name: stores[name] for name in plan.window_blocks}
     collection = StreamedCollection(arrays, streamed, list(stores), tasks, plan.window_blocks, crop=crop)
-    return collection, smiles | {name: StoredSmiles(store) for name, store in streamed.items()}
+    first_blocks = {name: starts - starts[0] for name, starts in collection.block_ptr.items()}
+    return collection, smiles | {name: StoredSmiles(store, first_blocks[name]) for name, store in streamed.items()}
 
 
 def _prepare(

@@ -264,11 +264,11 @@ class StoredSmiles:
 
     Args:
         store: of the dataset.
+        block_ptr: int64 ``[B + 1]``, the first molecule of each block, see `StoreSizes`.
     """
 
-    def __init__(self, store: GraphStore) -> None:
-        self._store = store
-        self._block_ptr = store.sizes().block_ptr
+    def __init__(self, store: GraphStore, block_ptr: NDArray[np.int64]) -> None:
+        self._store, self._block_ptr = store, block_ptr
         self._block, self._smiles = -1, pa.array([], pa.string())
 
     def take(self, indices: NDArray[np.int64] | pa.Array) -> pa.Array:
