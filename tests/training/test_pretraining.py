@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 import molfound as mf
 from molfound.chem.conformers import ConformerOptions, conformers_of_smiles
 from molfound.data.collection import GraphCollection
+from molfound.data.datamodule import MixtureDataModule
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, load_specification
 from molfound.tasks.objectives import Objective
 from molfound.tasks.objectives.masked_bonds import MaskedBonds
 from molfound.training.evaluate_run import evaluate_run
+from molfound.training.mixture import load_task_mixture
 from molfound.training.pretrained import freeze, learning_rate_shares
 from molfound.training.run_folder import RunFolder
 from molfound.training.train import resume, train
@@ -86,6 +88,15 @@ def test_predictions_from_smiles_see_the_conformers_of_the_store(experiment: Mak
     np.testing.assert_allclose(model.predict(smiles)["logp.logp"], kept, atol=1e-5)
     model.specification = model.specification.model_copy(update={"conformers": None})
     assert not np.allclose(model.predict(smiles)["logp.logp"], kept, atol=1e-5)
+
+
+def test_training_sees_the_share_of_drawings_asked_for_and_evaluation_none(experiment: MakeExperiment) -> None:
+    chosen = experiment(*UNLABELLED, "data.conformers={drawn: 1.0, iterations: 50}")
+    module = MixtureDataModule(load_task_mixture(chosen, lambda line: None).graphs, chosen.data, seed=3)
+    for loader, flat in ((module.train_dataloader(), True), (module.val_dataloader(), False)):
+        for batch in loader:
+            assert batch.coordinates is not None
+            assert bool((batch.coordinates[:, 2] == 0).all()) == flat
 
 
 def test_predictions_are_averaged_over_conformers(experiment: MakeExperiment) -> None:
