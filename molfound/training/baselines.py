@@ -218,7 +218,12 @@ def _summary(labels: NDArray[np.floating], kind: Kind, classes: int | None) -> L
 
 
 def _scores(task: Task, prediction: Floats, train: LabelSummary, test: LabelPairs) -> dict[str, float | None]:
-    """Return the metrics of the predictions of the test labels, [V] or [V, classes] in original units or shares."""
+    """Return the metrics of the predictions of the test labels, [V] or [V, classes] in original units or shares.
+
+    Of a label without training values nothing is predicted (NaN), and its values do not count.
+    """
+    known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
+    prediction, test = prediction[known], LabelPairs(test.label[known], test.values[known])
     means = task_scores(task, _packed(task, prediction, train, test)).mean
     return {metric: None if np.isnan(value) else value for metric, value in means.items()}
 

@@ -9,6 +9,7 @@ from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score
 
+from molfound.config.component import Component
 from molfound.config.schema import Kind
 from molfound.tasks.label_summary import LabelSummary
 from molfound.tasks.resolve import make_task
@@ -78,6 +79,17 @@ def test_label_means():
     classes = np.array([[0.0, 1.0, np.nan], [2.0, 1.0, np.nan], [2.0, np.nan, np.nan]])
     expected = [[1 / 3, 0, 2 / 3], [0, 1, 0], [np.nan] * 3]
     np.testing.assert_allclose(label_means(_summary(classes, 3), "multiclass"), expected)
+
+
+def test_a_label_without_training_values_is_left_out_of_what_is_flattened():
+    metrics = [Component("mae"), Component("mae", {"aggregation": "flattened"})]
+    task = _task("regression", metrics=metrics, normalize="none")
+    train, test = (_labels(smiles, "regression", seed) for smiles, seed in ((TRAIN, 0), (TEST, 1)))
+    train[:, 2] = np.nan
+    scores = mean_scores(task, _summary(train), _pairs(test))
+    errors = np.abs(test[:, :2] - np.nanmean(train[:, :2], 0))
+    assert scores["mae"] == pytest.approx(np.nanmean(errors, 0).mean(), rel=1e-5)
+    assert scores["mae_flattened"] == pytest.approx(np.nanmean(errors), rel=1e-5)
 
 
 def test_a_label_of_its_own_forest_equals_scikit_learn_on_dense_counts():
