@@ -18,6 +18,8 @@ from molfound.data.views import STILL, View
 from molfound.data.windows import Blocks, Positions
 from molfound.errors import MolfoundError
 
+PACKED_AT_ONCE = 16_384  # molecules
+
 
 @dataclass(frozen=True)
 class TaskLabels:
@@ -144,12 +146,7 @@ class GraphCollection:
         self._conformers = ConformerTensors.of([part.coordinates for part in parts], counts)
         self._drawings = ConformerTensors.of([part.drawings for part in parts], counts)
         self.crop = crop
-        for task, labels in self.labels.items():
-            if crop is not None and labels.level != "graph":
-                raise MolfoundError(
-                    f"data.crop cuts off what task '{task}' predicts, which is of level {labels.level}: "
-                    "leave it out; data.max_heavy_atoms rejects molecules that are too large"
-                )
+        check_crop(crop, {task: labels.level for task, labels in self.labels.items()})
         self.weights = {name: _joined([part.weights]) for name, part in datasets.items() if part.weights is not None}
 
     def __len__(self) -> int:
@@ -221,7 +218,8 @@ class GraphCollection:
             return coordinates
         drawn = torch.from_numpy(view.drawn(batch.rows.numpy()))[batch.node_graph]
         drawings = self._drawings.gather(chosen, batch.node_ptr, batch.rows, view)
-        return torch.where(drawn[:, None], drawings, coordinates)
+        # A molecule that could not be drawn keeps its conformer.
+        return torch.where(drawn[:, None] & drawings.isfinite(), drawings, coordinates)
 
     def open(self, blocks: Blocks) -> Self:
         """Return the collection itself: all of it is in memory."""
@@ -253,6 +251,20 @@ class GraphCollection:
         return dense.view(-1, width)
 
 
+def check_crop(crop: int | None, levels: Mapping[str, str]) -> None:
+    """Refuse to cut molecules of whose nodes, edges or pairs labels are given; `levels` of the tasks.
+
+    Raises:
+        MolfoundError: names the task.
+    """
+    for task, level in levels.items():
+        if crop is not None and level != "graph":
+            raise MolfoundError(
+                f"data.crop cuts off what task '{task}' predicts, which is of level {level}: "
+                "leave it out; data.max_heavy_atoms rejects molecules that are too large"
+            )
+
+
 def packed_edges(graphs: GraphBlock) -> Tensor:
     """Return int64 ``[E]``, four local numbers of 16 bits per edge: source, target, bond, edge in the other direction.
 
@@ -264,14 +276,21 @@ def packed_edges(graphs: GraphBlock) -> Tensor:
     counts = np.diff(graphs.edge_ptr)
     if len(counts) and counts.max() > 1 << 16:
         raise MolfoundError(f"a molecule has {counts.max() // 2} bonds, more than 32768: lower data.max_heavy_atoms")
-    bond = graphs.edge_bond.astype(np.int64)
-    # The two edges of a bond, side by side: each is the other's reverse.
-    twins = np.argsort(bond + np.repeat(graphs.bond_ptr[:-1], counts), kind="stable").reshape(-1, 2)
-    reverse = np.empty(len(bond), np.int64)
-    reverse[twins] = twins[:, ::-1]
-    reverse -= np.repeat(graphs.edge_ptr[:-1], counts)
-    source, target = graphs.edge_source.astype(np.int64), graphs.edge_target.astype(np.int64)
-    return torch.from_numpy(source | target << 16 | bond << 32 | reverse << 48)
+    packed = np.empty(graphs.edge_count, np.int64)
+    # In pieces: what stands beside the result takes eight times its memory.
+    for first in range(0, len(counts), PACKED_AT_ONCE):
+        last = min(first + PACKED_AT_ONCE, len(counts))
+        edges = slice(int(graphs.edge_ptr[first]), int(graphs.edge_ptr[last]))
+        bond = graphs.edge_bond[edges].astype(np.int64)
+        # The two edges of a bond, side by side: each is the other's reverse.
+        bonds = bond + np.repeat(graphs.bond_ptr[first:last], counts[first:last])
+        twins = np.argsort(bonds, kind="stable").reshape(-1, 2)
+        reverse = np.empty(len(bond), np.int64)
+        reverse[twins] = twins[:, ::-1]
+        reverse -= np.repeat(graphs.edge_ptr[first:last] - edges.start, counts[first:last])
+        source, target = graphs.edge_source[edges].astype(np.int64), graphs.edge_target[edges].astype(np.int64)
+        packed[edges] = source | target << 16 | bond << 32 | reverse << 48
+    return torch.from_numpy(packed)
 
 
 def unpacked_edges(packed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -43,9 +43,17 @@ class BatchLoader:
         return self.count
 
     def __iter__(self) -> Iterator[GraphBatch]:
+        left, batch = self.count, None
         for window, opened in prefetched(self.windows(), lambda window: self.collection.open(window.blocks)):
             for positions in window.batches:
-                yield opened.batch(positions[self.rank :: self.processes], self.view)
+                batch = opened.batch(positions[self.rank :: self.processes], self.view)
+                left -= 1
+                if left:
+                    yield batch
+        if batch is not None:
+            # Who takes the last batch may never ask for more, and the blocks would stay in memory for as long.
+            del window, opened
+            yield batch
 
 
 def training_batches(

@@ -177,7 +177,9 @@ def _collection(
     streamed = {name: stores[name] for name in plan.window_blocks}
     collection = StreamedCollection(arrays, streamed, list(stores), tasks, plan.window_blocks, crop=crop)
     first_blocks = {name: starts - starts[0] for name, starts in collection.block_ptr.items()}
-    return collection, smiles | {name: StoredSmiles(store, first_blocks[name]) for name, store in streamed.items()}
+    return collection, smiles | {
+        name: StoredSmiles(store, first_blocks[name], plan.window_blocks[name]) for name, store in streamed.items()
+    }
 
 
 def _prepare(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from molfound.data.store import GraphStore
 
-# Of a window's bytes at the moment when one window is in use, the next has been read, and is being packed.
-COPIES = 3
+# Of a window's bytes at the moment when one window is in use and the next has been read and is being packed, with what
+# reading and packing need beside.
+COPIES = 4
 # Bytes in memory per byte on the disk, far above what zstd makes of molecules.
 MOST_EXPANSION = 50
 
@@ -52,7 +53,7 @@ def residency(stores: Mapping[str, GraphStore], shares: Mapping[str, float], mem
     taken = sum(size * shares[name] for name, size in streamed.items())
     return Residency(
         {name: max(1, int(window * stores[name].blocks / size)) for name, size in streamed.items()},
-        min(math.ceil(taken / window), max(stores[name].blocks for name in streamed)),
+        min(math.ceil(taken / window), max(math.ceil(shares[name] * stores[name].blocks) for name in streamed)),
     )
 
 
@@ -67,6 +68,5 @@ def estimated_bytes(store: GraphStore) -> float:
     Raises:
         MolfoundError: a damaged shard.
     """
-    last = store.blocks - 1
-    sample = store.part({0, last})
-    return sample.load().nbytes * store.blocks / sample.blocks
+    sample = store.part({0, store.blocks - 1})
+    return sample.load().nbytes * store.stored_molecules / max(sample.stored_molecules, 1)

@@ -111,7 +111,9 @@ class BlockPool:
     def windows(self, seed: int, name: str, epoch: int, windows: int) -> Iterator[tuple[tuple[int, ...], Positions]]:
         """Yield what each window of an epoch takes: its blocks, and all training molecules in them."""
         starts = np.searchsorted(self.positions, self.block_ptr)
-        drawn = np.sort(Pool(np.arange(len(self.block_ptr) - 1), self.share).samples(seed, f"{name}/blocks", epoch))
+        # Blocks of other parts of the split alone would be read for nothing, and count in a share.
+        useful = np.flatnonzero(np.diff(starts))
+        drawn = np.sort(Pool(useful, self.share).samples(seed, f"{name}/blocks", epoch))
         turns = range(-(-len(drawn) // windows))
         places = [permutation(seed, f"{name}/windows", epoch, turn, size=windows) for turn in turns]
         window = np.concatenate(places)[: len(drawn)]

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,15 +163,15 @@ def parquet_bytes(table: pa.Table, encodings: Mapping[str, str], metadata: Mappi
     return memoryview(sink.getvalue())
 
 
-def read_parquet(content: bytes, path: Path) -> pa.Table:
-    """Return the table that a shard's bytes hold, its page checksums verified.
+def read_parquet(content: bytes, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table that a shard's bytes hold, or these columns of it, its page checksums verified.
 
     Raises:
         DamagedFileError: bytes that are no whole Parquet file.
     """
     try:
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False) as file:
-            return file.read(use_threads=False)
+            return file.read(columns=None if columns is None else list(columns), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise damaged(path) from error
 

@@ -1,5 +1,6 @@
 """The graph store: what preparation wrote, checked and loaded into flat arrays."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -114,6 +116,11 @@ class GraphStore:
         """Number of blocks that the rows are stored in."""
         return len(self._stored("graphs").shards)
 
+    @property
+    def stored_molecules(self) -> int:
+        """Number of molecules in the shards of the graphs, those that labels or weights reject among them."""
+        return sum(shard.rows for shard in self._stored("graphs").shards)
+
     def part(self, blocks: Iterable[int]) -> Self:
         """Return a store of these blocks alone, in ascending order."""
         chosen = sorted(set(blocks))
@@ -129,14 +136,14 @@ class GraphStore:
         Raises:
             MolfoundError: a damaged shard.
         """
-        tables = [self.part([block])._used_graphs(["row", "atoms", "bond_begin"]) for block in range(self.blocks)]
-        bonds = [flat_values(table["bond_begin"])[1] for table in tables]
-        return StoreSizes(
-            np.concatenate([table["row"].to_numpy() for table in tables]),
-            np.concatenate([table["atoms"].to_numpy() for table in tables]).astype(np.uint16),
-            np.concatenate(bonds).astype(np.uint16),
-            offsets(np.array([len(table) for table in tables])),
-        )
+        rows, nodes, bonds = [], [], []
+        for block in range(self.blocks):
+            table = self.part([block])._used_graphs(["row", "atoms", "bond_begin"])
+            rows.append(table["row"].to_numpy())
+            nodes.append(table["atoms"].to_numpy().astype(np.uint16))
+            bonds.append(pc.list_value_length(table["bond_begin"]).to_numpy().astype(np.uint16))
+        block_ptr = offsets(np.array([len(each) for each in rows]))
+        return StoreSizes(np.concatenate(rows), np.concatenate(nodes), np.concatenate(bonds), block_ptr)
 
     def smiles(self) -> pa.Array:
         """Return the SMILES of every molecule that no family rejects, as the table has them.
@@ -230,10 +237,10 @@ class GraphStore:
         shards = self._stored(name).shards
         contents = (read_checked(self.folder, shard.file) for shard in shards)
         paths = (self.folder / shard.file.name for shard in shards)
-        tables = [
-            read_parquet(content, path).replace_schema_metadata() for content, path in zip(contents, paths, strict=True)
-        ]
-        table = pa.concat_tables(tables if columns is None else [table.select(columns) for table in tables])
+        table = pa.concat_tables(
+            read_parquet(content, path, columns).replace_schema_metadata()
+            for content, path in zip(contents, paths, strict=True)
+        )
         if rows is None or np.array_equal(table["row"].to_numpy(), rows):
             return table
         table = table.filter(pa.array(np.isin(table["row"].to_numpy(), rows)))
@@ -265,14 +272,15 @@ class StoredSmiles:
     Args:
         store: of the dataset.
         block_ptr: int64 ``[B + 1]``, the first molecule of each block, see `StoreSizes`.
+        kept: how many blocks are kept for the next call.
     """
 
-    def __init__(self, store: GraphStore, block_ptr: NDArray[np.int64]) -> None:
-        self._store, self._block_ptr = store, block_ptr
-        self._block, self._smiles = -1, pa.array([], pa.string())
+    def __init__(self, store: GraphStore, block_ptr: NDArray[np.int64], kept: int) -> None:
+        self._store, self._block_ptr, self._kept = store, block_ptr, kept
+        self._blocks: OrderedDict[int, pa.Array] = OrderedDict()
 
     def take(self, indices: NDArray[np.int64] | pa.Array) -> pa.Array:
-        """Return the SMILES of these molecules; ascending ones read each block once.
+        """Return the SMILES of these molecules.
 
         Raises:
             MolfoundError: a damaged shard.
@@ -281,11 +289,17 @@ class StoredSmiles:
         block = np.searchsorted(self._block_ptr, numbers, side="right") - 1
         found = np.empty(len(numbers), object)
         for number in np.unique(block).tolist():
-            if number != self._block:
-                self._block, self._smiles = number, self._store.part([number]).smiles()
             here = block == number
-            found[here] = self._smiles.take(pa.array(numbers[here] - self._block_ptr[number])).to_pylist()
+            found[here] = self._read(number).take(pa.array(numbers[here] - self._block_ptr[number])).to_pylist()
         return pa.array(found, pa.string())
+
+    def _read(self, block: int) -> pa.Array:
+        if block not in self._blocks:
+            self._blocks[block] = self._store.part([block]).smiles()
+        self._blocks.move_to_end(block)
+        while len(self._blocks) > self._kept:
+            self._blocks.popitem(last=False)
+        return self._blocks[block]
 
 
 def _graphs(table: pa.Table, family: Family) -> GraphBlock:

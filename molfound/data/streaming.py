@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from molfound.chem.graphs import LARGEST_GRAPH
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
-from molfound.data.collection import GraphCollection, LabelChunk
+from molfound.data.collection import GraphCollection, LabelChunk, check_crop
 from molfound.data.joining import joined
 from molfound.data.store import GraphStore, StoreSizes
 from molfound.data.views import STILL, View
@@ -30,6 +31,12 @@ class StreamedCollection:
         tasks: which dataset's labels serve each task: ``{task: dataset}``.
         window_blocks: how many blocks of each streamed dataset are to be in memory together.
         crop: molecules with more nodes are cut to so many; None: none is.
+
+    Attributes:
+        block_ptr: of each streamed dataset the position that each of its blocks begins at, and its last one's end.
+
+    Raises:
+        MolfoundError: a damaged shard, or molecules to be cut whose nodes, edges or pairs have labels.
     """
 
     def __init__(
@@ -45,17 +52,16 @@ class StreamedCollection:
         self.crop, self.tasks, self.window_blocks = crop, dict(tasks), dict(window_blocks)
         self._resident = GraphCollection(resident, self._tasks_of(resident), crop=crop) if resident else None
         self._stores = dict(streamed)
-        self._sizes = {name: store.sizes() for name, store in streamed.items()}
-        counts = [len(resident[name].rows if name in resident else self._sizes[name].rows) for name in order]
-        bounds = np.cumsum([0, *counts]).tolist()
+        check_crop(crop, {task: self._level(task) for task, dataset in self.tasks.items() if dataset in streamed})
+        sizes = {name: store.sizes() for name, store in streamed.items()}
+        rows = [resident[name].rows if name in resident else sizes[name].rows for name in order]
+        bounds = np.cumsum([0, *map(len, rows)]).tolist()
         self.ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(order)}
-        rows = [resident[name].rows if name in resident else self._sizes[name].rows for name in order]
+        self.block_ptr = {name: self.ranges[name][0] + found.block_ptr for name, found in sizes.items()}
         self.rows: Tensor = torch.from_numpy(np.concatenate(rows))
-        sizes = [
-            _array_sizes(resident[name]) if name in resident else _store_sizes(self._sizes[name]) for name in order
-        ]
-        nodes, edges = (np.concatenate(column) for column in zip(*sizes, strict=True))
-        self.sizes = (nodes if crop is None else np.minimum(nodes, crop)), edges
+        columns = [_array_sizes(resident[name]) if name in resident else _store_sizes(sizes[name]) for name in order]
+        nodes, edges = (np.concatenate(column) for column in zip(*columns, strict=True))
+        self.sizes = (nodes if crop is None else np.minimum(nodes, min(crop, LARGEST_GRAPH))), edges
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -66,11 +72,6 @@ class StreamedCollection:
             for name, (first, last) in self.ranges.items()
         )
         return f"StreamedCollection({datasets})"
-
-    @property
-    def block_ptr(self) -> dict[str, Positions]:
-        """Of each streamed dataset the position that each of its blocks begins at, and its last one's end."""
-        return {name: self.ranges[name][0] + sizes.block_ptr for name, sizes in self._sizes.items()}
 
     def blocks_of(self, positions: Positions) -> dict[str, tuple[int, ...]]:
         """Return the blocks that positions lie in, of each streamed dataset that has some."""
@@ -89,7 +90,7 @@ class StreamedCollection:
         """
         arrays = {name: self._stores[name].part(chosen).load() for name, chosen in blocks.items() if chosen}
         window = GraphCollection(arrays, self._tasks_of(arrays), crop=self.crop) if arrays else None
-        return OpenedBlocks(self, self._resident, window, {name: blocks[name] for name in arrays})
+        return OpenedBlocks(self, self._resident, window, {name: tuple(sorted(set(blocks[name]))) for name in arrays})
 
     def batch(self, positions: Tensor | np.ndarray | Sequence[int], view: View = STILL) -> GraphBatch:
         """Return the molecules at these positions as one batch; their blocks are read for it alone, which is slow."""
@@ -123,6 +124,10 @@ class StreamedCollection:
         for block, first in enumerate(self.block_ptr[dataset][:-1].tolist()):
             labels = store.part([block]).labels(task)
             yield LabelChunk(first, labels.ptr, labels.index, labels.values)
+
+    def _level(self, task: str) -> str:
+        recipe = self._stores[self.tasks[task]].families[f"labels/{task}"].family.recipe
+        return str(recipe["level"])
 
     def _tasks_of(self, datasets: Mapping[str, GraphArrays]) -> dict[str, str]:
         return {task: dataset for task, dataset in self.tasks.items() if dataset in datasets}
@@ -169,6 +174,8 @@ class OpenedBlocks:
             ValueError: a position that lies in no block that was opened.
         """
         chosen = np.asarray(positions, dtype=np.int64)
+        if len(chosen) == 0 and (there := self._window or self._resident) is not None:
+            return there.batch(chosen, view)
         stretch = np.searchsorted(self._first, chosen, side="right") - 1
         if len(chosen) and (stretch.min() < 0 or (chosen >= self._last[stretch]).any()):
             raise ValueError("a position lies in no block that is in memory")

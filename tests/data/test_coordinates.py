@@ -115,6 +115,17 @@ def test_a_share_of_the_training_samples_is_drawn(tmp_path: Path, prepare: Prepa
     np.testing.assert_array_equal(collection.batch(range(5)).coordinates, without.batch(range(5)).coordinates)
 
 
+def test_a_molecule_that_cannot_be_drawn_keeps_its_conformer(tmp_path: Path, prepare: Prepare) -> None:
+    crowded = "O=S(=O)(c1ccccc1)C(S(=O)(=O)c1ccccc1)(S(=O)(=O)c1ccccc1)S(=O)(=O)c1ccccc1"
+    assert draw(parse(crowded)).reason == "coordinates_coincide"
+    manifest = table_manifest(tmp_path, {"smiles": [crowded, "CCO"]})
+    options = GENERATED | {"count": 1, "iterations": 20, "drawn": 1.0}
+    batch = loaded(prepare(manifest, data=data_config(conformers=options))).batch([0, 1], EpochView(0, 0, 1.0))
+    flat = [bool((part == 0).all()) for part in batch.coordinates[:, 2].split(batch.node_ptr.diff().tolist())]
+    assert flat == [False, True]
+    assert batch.coordinates.isfinite().all()
+
+
 def test_molecules_without_are_told_and_used(tmp_path: Path, prepare: Prepare) -> None:
     manifest = table_manifest(tmp_path, {"smiles": SMILES})
     report = prepare(manifest, data=data_config(conformers=GENERATED | {"max_atoms": 5}))

@@ -35,6 +35,8 @@ def test_no_temporary_file_is_left(tmp_path, monkeypatch):
 
 WRITE_AND_DIE = """
 import os, signal, sys
+# A process started in the background may ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from molfound.tasks.scratch_file import ScratchFile
 scratch = ScratchFile()
 scratch.append(memoryview(b"abc"))

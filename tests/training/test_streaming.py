@@ -1,7 +1,9 @@
 """Datasets larger than the memory they may take: the same molecules, labels and scores, read block by block."""
 
+import gc
 import json
-from dataclasses import fields
+import threading
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
-from molfound.data.batch import GraphBatch
+from molfound.data.batch import GraphBatch, part_level
 from molfound.data.datamodule import MixtureDataModule
+from molfound.data.joining import joined
 from molfound.data.loader import evaluation_batches
-from molfound.data.sampler import BatchLimits
-from molfound.data.streaming import StreamedCollection
+from molfound.data.sampler import BatchLimits, BlockPool, MixtureSampler
+from molfound.data.streaming import OpenedBlocks, StreamedCollection
 from molfound.data.windows import prefetched
 from molfound.errors import MolfoundError
 from molfound.training.evaluate_run import evaluate_run
@@ -72,6 +75,28 @@ def test_a_batch_of_several_datasets_joins_what_is_in_memory_and_what_is_read(ex
     one, other = whole.batch(positions), blocks.batch(positions)
     assert other.datasets.keys() == one.datasets.keys() == {"props", "atoms"}
     assert_same_values(one, other)
+
+
+def test_joined_batches_keep_what_belongs_to_each_molecule(experiment: MakeExperiment) -> None:
+    collection = loaded(experiment).graphs.collection
+    first, last = collection.ranges["atoms"]
+    parts = [collection.batch(np.arange(3, 9)), collection.batch(np.arange(first, last, 5))]
+    places = torch.randn(parts[0].num_nodes, 3)
+    one = joined([replace(parts[0], coordinates=places), parts[1]])
+    assert one.coordinates is not None
+    assert one.coordinates[: len(places)].equal(places)
+    assert one.coordinates[len(places) :].isnan().all()
+    assert one.largest == max(int(part.node_ptr.diff().max()) for part in parts)
+    for g in range(one.num_graphs):
+        part, i = (parts[0], g) if g < parts[0].num_graphs else (parts[1], g - parts[0].num_graphs)
+        for ptr in ("node_ptr", "edge_ptr", "bond_ptr"):
+            assert getattr(one, ptr).diff()[g] == getattr(part, ptr).diff()[i]
+        mine, theirs = (slice(int(b.node_ptr[k]), int(b.node_ptr[k + 1])) for b, k in ((one, g), (part, i)))
+        for name, values in part.encodings.items():
+            whole = one.encodings[name]
+            ours, others = (whole[mine], values[theirs]) if part_level(name) == "node" else (whole[g], values[i])
+            np.testing.assert_array_equal(ours, others)
+    assert all(batch.coordinates is None for batch in (*parts, joined(parts)))
 
 
 def assert_same_values(one: GraphBatch, other: GraphBatch) -> None:
@@ -194,6 +219,52 @@ def test_a_killed_streamed_training_ends_in_the_same_bits(
     assert_same_run(whole, resume(killed.run_folder))
 
 
+def test_blocks_without_training_molecules_are_not_read_and_do_not_count() -> None:
+    # Ten blocks of eight molecules; the training part is in the first five.
+    pool = BlockPool(np.arange(40), np.arange(0, 81, 8), share=0.4)
+    counts = np.ones(80, np.int64)
+    sampler = MixtureSampler({"a": pool}, BatchLimits(4), counts, counts, seed=0, windows=2)
+    for epoch in range(5):
+        assert sampler.count(epoch) == 4
+        assert all(max(window.blocks["a"]) < 5 for window in sampler.windows(epoch))
+
+
+def test_every_window_has_its_share_of_the_whole_table() -> None:
+    pool = BlockPool(np.arange(120), np.arange(0, 121, 2))
+    for epoch in range(3):
+        for blocks, positions in pool.windows(1, "a", epoch, 6):
+            assert [block // 6 for block in blocks] == list(range(10))
+            assert sorted(positions // 2) == sorted([*blocks, *blocks])
+
+
+def test_nothing_is_left_in_memory_by_one_who_takes_the_last_batch(experiment: MakeExperiment) -> None:
+    chosen = experiment(BLOCKS, TINY)
+    graphs = load_task_mixture(chosen, lambda line: None).graphs
+    loader = MixtureDataModule(graphs, chosen.data, seed=0).train_dataloader()
+    batches = iter(loader)
+    for _ in range(len(loader)):
+        next(batches)
+    gc.collect()
+    assert not [found for found in gc.get_objects() if type(found) is OpenedBlocks]
+    with pytest.raises(StopIteration):
+        next(batches)
+
+
+def test_a_process_without_a_molecule_of_a_batch_gets_an_empty_one(experiment: MakeExperiment) -> None:
+    collection = loaded(experiment, TINY).graphs.collection
+    opened = collection.open({"props": (2, 0)})
+    assert len(opened.batch([])) == 0
+    first, second = (int(collection.block_ptr["props"][block]) for block in (0, 2))
+    assert opened.batch([second, first]).rows.tolist() == collection.rows[[first, second]].tolist()
+
+
+def test_what_is_cut_has_no_labels_of_its_parts_wherever_it_lies(experiment: MakeExperiment) -> None:
+    for memory in (SMALL, TINY):
+        with pytest.raises(MolfoundError, match=r"data\.crop cuts off what task 'neighbours' predicts"):
+            loaded(experiment, memory, "data.crop=5")
+    assert loaded(experiment, TINY, "data.crop=5", "tasks.neighbours=null").graphs.collection.sizes[0].max() == 5
+
+
 def test_sampling_by_scaffold_needs_the_dataset_in_memory(experiment: MakeExperiment) -> None:
     chosen = experiment(BLOCKS, TINY, "data.datasets.props.scaffolds.temperature=0.1")
     graphs = load_task_mixture(chosen, lambda line: None).graphs
@@ -224,19 +295,19 @@ def test_a_block_that_is_damaged_in_the_middle_of_an_epoch_is_named(experiment: 
 
 
 def test_the_next_is_loaded_while_the_present_one_is_used() -> None:
-    started: list[int] = []
+    loaded = [threading.Event() for _ in range(3)]
 
     def load(item: int) -> int:
-        started.append(item)
+        loaded[item].set()
         return -item
 
     pairs = prefetched(range(3), load)
     assert next(pairs) == (0, 0)
-    # The second was asked for before the first was handed out, the third was not.
+    assert loaded[1].wait(10)
+    assert not loaded[2].is_set()
     assert next(pairs) == (1, -1)
-    assert 2 not in started[:1]
+    assert loaded[2].wait(10)
     assert list(pairs) == [(2, -2)]
-    assert started == [0, 1, 2]
 
 
 def test_what_fails_while_the_present_one_is_used_is_raised_in_its_turn() -> None:
