@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -90,7 +91,11 @@ class StreamedCollection:
         """
         arrays = {name: self._stores[name].part(chosen).load() for name, chosen in blocks.items() if chosen}
         window = GraphCollection(arrays, self._tasks_of(arrays), crop=self.crop) if arrays else None
-        return OpenedBlocks(self, self._resident, window, {name: tuple(sorted(set(blocks[name]))) for name in arrays})
+        opened = OpenedBlocks(self, self._resident, window, {name: tuple(sorted(set(blocks[name]))) for name in arrays})
+        del arrays
+        # Arrow keeps what it has read with until it is told not to, which adds up over the windows.
+        pa.default_memory_pool().release_unused()
+        return opened
 
     def batch(self, positions: Tensor | np.ndarray | Sequence[int], view: View = STILL) -> GraphBatch:
         """Return the molecules at these positions as one batch; their blocks are read for it alone, which is slow."""
