@@ -9,16 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from molfound.chem.graphs import GraphBlock
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.batch import GraphBatch, part_level
 from molfound.data.conformer_tensors import ConformerTensors
 from molfound.data.cropping import cropped
+from molfound.data.packed_edges import packed_edges, unpacked_edges
 from molfound.data.views import STILL, View
 from molfound.data.windows import Blocks, Positions
 from molfound.errors import MolfoundError
-
-PACKED_AT_ONCE = 16_384  # molecules
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,13 @@ class LabelChunk:
     index: NDArray[np.int32]
     values: NDArray[np.float32]
 
+    def chosen(self, positions: Positions) -> NDArray[np.bool_]:
+        """Return which of the molecules are among ascending positions, bool ``[molecules]``."""
+        chosen = np.zeros(len(self.ptr) - 1, np.bool_)
+        here = slice(*np.searchsorted(positions, (self.first, self.first + len(chosen))))
+        chosen[positions[here] - self.first] = True
+        return chosen
+
 
 class Batches(Protocol):
     """What batches are gathered from."""
@@ -79,11 +84,14 @@ class Collection(Batches, Protocol):
     Attributes:
         ranges: where each dataset's positions lie.
         rows: int64, the row of each molecule in its dataset's table.
+        block_ptr: of each dataset that is read block by block the position that each of its blocks begins at, and its
+            last one's end.
         crop: molecules with more nodes are cut to so many; None: none is.
     """
 
     ranges: dict[str, tuple[int, int]]
     rows: Tensor
+    block_ptr: dict[str, Positions]
     crop: int | None
 
     @property
@@ -146,6 +154,7 @@ class GraphCollection:
         self._conformers = ConformerTensors.of([part.coordinates for part in parts], counts)
         self._drawings = ConformerTensors.of([part.drawings for part in parts], counts)
         self.crop = crop
+        self.block_ptr: dict[str, Positions] = {}
         check_crop(crop, {task: labels.level for task, labels in self.labels.items()})
         self.weights = {name: _joined([part.weights]) for name, part in datasets.items() if part.weights is not None}
 
@@ -263,40 +272,6 @@ def check_crop(crop: int | None, levels: Mapping[str, str]) -> None:
                 f"data.crop cuts off what task '{task}' predicts, which is of level {level}: "
                 "leave it out; data.max_heavy_atoms rejects molecules that are too large"
             )
-
-
-def packed_edges(graphs: GraphBlock) -> Tensor:
-    """Return int64 ``[E]``, four local numbers of 16 bits per edge: source, target, bond, edge in the other direction.
-
-    One word per edge is gathered several times faster than four columns.
-
-    Raises:
-        MolfoundError: a molecule with more edges than 16 bits can number.
-    """
-    counts = np.diff(graphs.edge_ptr)
-    if len(counts) and counts.max() > 1 << 16:
-        raise MolfoundError(f"a molecule has {counts.max() // 2} bonds, more than 32768: lower data.max_heavy_atoms")
-    packed = np.empty(graphs.edge_count, np.int64)
-    # In pieces: what stands beside the result takes eight times its memory.
-    for first in range(0, len(counts), PACKED_AT_ONCE):
-        last = min(first + PACKED_AT_ONCE, len(counts))
-        edges = slice(int(graphs.edge_ptr[first]), int(graphs.edge_ptr[last]))
-        bond = graphs.edge_bond[edges].astype(np.int64)
-        # The two edges of a bond, side by side: each is the other's reverse.
-        bonds = bond + np.repeat(graphs.bond_ptr[first:last], counts[first:last])
-        twins = np.argsort(bonds, kind="stable").reshape(-1, 2)
-        reverse = np.empty(len(bond), np.int64)
-        reverse[twins] = twins[:, ::-1]
-        reverse -= np.repeat(graphs.edge_ptr[first:last] - edges.start, counts[first:last])
-        source, target = graphs.edge_source[edges].astype(np.int64), graphs.edge_target[edges].astype(np.int64)
-        packed[edges] = source | target << 16 | bond << 32 | reverse << 48
-    return torch.from_numpy(packed)
-
-
-def unpacked_edges(packed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return what `packed_edges` packed: source, target, bond and reverse, each int64 ``[E]``."""
-    source, target, bond, reverse = ((packed >> shift).bitwise_and_(0xFFFF) for shift in (0, 16, 32, 48))
-    return source, target, bond, reverse
 
 
 def _ragged(ptr: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -131,13 +131,7 @@ def requested_families(
         Family(
             f"labels/{name}",
             (*smiles, *labels[name]),
-            {
-                **(cut if task.level == "graph" else parsing),
-                "level": task.level,
-                "kind": task.kind,
-                "classes": task.classes,
-                "labels": list(labels[name]),
-            },
+            {**(cut if task.level == "graph" else parsing), **_label_recipe(task, labels[name])},
         )
         for name, task in tasks.items()
     ]
@@ -180,6 +174,10 @@ def _contents(column: pa.Array) -> Iterator[bytes | memoryview]:
     elif not pa.types.is_null(column.type) and len(column):
         # Of a null cell only its being null counts, so whatever value lies beneath it is made the same.
         yield np.asarray(column.fill_null(pa.scalar(0).cast(column.type))).tobytes()
+
+
+def _label_recipe(task: LabelTask, labels: Sequence[str]) -> dict[str, Any]:
+    return {"level": task.level, "kind": task.kind, "classes": task.classes, "labels": list(labels)}
 
 
 def _encoding_recipe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

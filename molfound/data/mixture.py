@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from molfound.config.locations import SUFFIXES
 from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, ScaffoldSplit
-from molfound.data.collection import GraphCollection
+from molfound.data.collection import Collection, GraphCollection
 from molfound.data.families import LabelTask
 from molfound.data.manifest import Manifest, load_manifest
 from molfound.data.prepare import PreparationReport, open_table, prepare_dataset
 from molfound.data.residency import Residency, residency
 from molfound.data.splits import Split, make_split, scaffold_groups
-from molfound.data.store import GraphStore, StoredSmiles
+from molfound.data.store import GraphStore
+from molfound.data.stored_smiles import StoredSmiles
 from molfound.data.streaming import StreamedCollection
 from molfound.data.windows import Positions
 from molfound.errors import MolfoundError
@@ -56,7 +57,7 @@ class Mixture:
         windows: into how many windows an epoch of the training is divided, one where all molecules are in memory.
     """
 
-    collection: GraphCollection | StreamedCollection
+    collection: Collection
     parts: Mapping[str, Mapping[str, Positions]]
     smiles: Mapping[str, Smiles]
     stores: Mapping[str, GraphStore] = field(default_factory=dict)
@@ -65,8 +66,8 @@ class Mixture:
 
     @property
     def block_ptr(self) -> Mapping[str, Positions]:
-        """Of each dataset that is read block by block, where its blocks begin, see `StreamedCollection.block_ptr`."""
-        return self.collection.block_ptr if isinstance(self.collection, StreamedCollection) else {}
+        """Of each dataset that is read block by block, where its blocks begin, see `Collection.block_ptr`."""
+        return self.collection.block_ptr
 
     @property
     def part_names(self) -> list[str]:
@@ -167,7 +168,7 @@ def load_mixture(
 
 def _collection(
     stores: Mapping[str, GraphStore], plan: Residency, tasks: Mapping[str, str], experiment: Experiment
-) -> tuple[GraphCollection | StreamedCollection, dict[str, Smiles]]:
+) -> tuple[Collection, dict[str, Smiles]]:
     """Return the graphs of all stores, and the SMILES of each in the order of their positions."""
     crop = experiment.data.crop
     arrays = {name: store.load() for name, store in stores.items() if name not in plan.window_blocks}

@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from molfound.tasks.label_summary import LabelSummary
@@ -22,7 +21,8 @@ class Normalizer(nn.Module):
         deviation: [L], above 0.
 
     Example:
-        >>> normalizer = Normalizer.fit(np.array([0, 0, 1, 1]), np.array([1.0, 3.0, 5.0, 25.0]), ["x", "y"])
+        >>> summary = LabelSummary.of(np.array([0, 0, 1, 1]), np.array([1.0, 3.0, 5.0, 25.0]), labels=2)
+        >>> normalizer = Normalizer.of(summary, ["x", "y"])
         >>> normalizer.normalize(torch.tensor([[3.0, 5.0], [float("nan"), 15.0]]))
         tensor([[ 1., -1.],
                 [nan,  0.]])
@@ -40,17 +40,6 @@ class Normalizer(nn.Module):
     def identity(cls, labels: int) -> Self:
         """Return the normaliser that changes nothing, for tasks that are not normalised and for loading weights."""
         return cls(torch.zeros(labels), torch.ones(labels))
-
-    @classmethod
-    def fit(cls, label: NDArray[np.integer], values: NDArray[np.floating], names: Sequence[str]) -> Self:
-        """Return the normaliser of sparse (label, value) pairs, which must come from training rows only.
-
-        Args:
-            label: [V], the label of each value, in 0 … L - 1 (at node level: `index % L`).
-            values: [V], finite.
-            names: L label names, see `of`.
-        """
-        return cls.of(LabelSummary.of(label, values, len(names)), names)
 
     @classmethod
     def of(cls, summary: LabelSummary, names: Sequence[str]) -> Self:

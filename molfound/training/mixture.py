@@ -124,10 +124,7 @@ def label_pairs(mixture: TaskMixture, task: Task, part: str) -> Iterator[LabelPa
     """Yield every label that the molecules of a part have, a block of molecules at a time."""
     positions = mixture.graphs.positions(part, task.dataset)
     for chunk in mixture.graphs.collection.label_chunks(task.name):
-        chosen = np.zeros(len(chunk.ptr) - 1, bool)
-        here = slice(*np.searchsorted(positions, (chunk.first, chunk.first + len(chosen))))
-        chosen[positions[here] - chunk.first] = True
-        used = np.repeat(chosen, np.diff(chunk.ptr))
+        used = np.repeat(chunk.chosen(positions), np.diff(chunk.ptr))
         yield LabelPairs(chunk.index[used].astype(np.int64) % len(task.labels), chunk.values[used])
 
 

@@ -53,11 +53,8 @@ def figure_names(tasks: Mapping[str, Task], graphs: Mixture, objectives: Collect
 def has_labels(task: Task, part: str, graphs: Mixture) -> bool:
     """Return whether any molecule of a part of the task's dataset has a label of the task."""
     positions = graphs.positions(part, task.dataset)
-    for chunk in graphs.collection.label_chunks(task.name):
-        here = positions[slice(*np.searchsorted(positions, (chunk.first, chunk.first + len(chunk.ptr) - 1)))]
-        if np.diff(chunk.ptr)[here - chunk.first].any():
-            return True
-    return False
+    chunks = graphs.collection.label_chunks(task.name)
+    return any(np.diff(chunk.ptr)[chunk.chosen(positions)].any() for chunk in chunks)
 
 
 def better_direction(figure: str) -> str:

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molfound.config.schema import Kind
+from molfound.tasks.label_summary import LabelSummary
+from molfound.tasks.normalization import Normalizer
 from molfound.tasks.packed import PackedPredictions
 from molfound.tasks.resolve import make_task
 from molfound.tasks.task import Task
@@ -30,3 +32,8 @@ def random_packed(kind: Kind, seed: int, values: int, labels: int, levels: int) 
 
 def dense(values: NDArray[np.float32], packed: PackedPredictions, label: int) -> NDArray[np.float64]:
     return values[packed.label == label].astype(np.float64)
+
+
+def fitted_normalizer(label, values, names):
+    """Return the normaliser of sparse (label, value) pairs."""
+    return Normalizer.of(LabelSummary.of(label, values, len(names)), names)

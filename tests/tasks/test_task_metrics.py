@@ -13,9 +13,8 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_sco
 
 from molfound.config.component import Component
 from molfound.tasks import collected
-from molfound.tasks.normalization import Normalizer
 from molfound.tasks.task_metrics import TaskMetrics, task_scores
-from tests.tasks.examples import random_packed, task_of
+from tests.tasks.examples import fitted_normalizer, random_packed, task_of
 from tests.tasks.two_processes import score_shares
 
 KINDS = ["regression", "binary", "multiclass"]
@@ -169,7 +168,7 @@ def test_errors_in_original_units_stand_beside_the_normalised_ones():
     prediction, target = _example("regression")
     original = target * torch.tensor([2.0, 30.0, 0.1]) + torch.tensor([5.0, -4.0, 0.0])
     rows, label = (~original.isnan()).numpy().nonzero()
-    normalizer = Normalizer.fit(label, original.numpy()[rows, label], ["a", "b", "c"])
+    normalizer = fitted_normalizer(label, original.numpy()[rows, label], ["a", "b", "c"])
     scores = _scores("regression", [(prediction, normalizer.normalize(original))], normalizer=normalizer)
     for label in range(3):
         kept = ~original[:, label].isnan()
