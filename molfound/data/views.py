@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from molfound.data.keyed_random import Words, mixed, uniform
+
 Ints = NDArray[np.int64]
-Words = NDArray[np.uint64]
 
 
 class View(Protocol):
@@ -76,8 +77,7 @@ class EpochView:
 
     def drawn(self, rows: Ints) -> NDArray[np.bool_]:
         """Return of which molecules the drawing stands in place of a conformer, ``[G]``."""
-        uniform = (self._words(rows, 1) >> np.uint64(11)) * 2.0**-53
-        chosen: NDArray[np.bool_] = uniform < self.share_drawn
+        chosen: NDArray[np.bool_] = uniform(self._words(rows, 1)) < self.share_drawn
         return chosen
 
     def centres(self, rows: Ints, nodes: Ints) -> Ints:
@@ -85,20 +85,12 @@ class EpochView:
         return _below(self._words(rows, 2), nodes)
 
     def _words(self, rows: Ints, purpose: int) -> Words:
-        key = _mixed(_mixed(np.array([self.seed], np.uint64)) + np.uint64(self.epoch))
+        key = mixed(mixed(np.array([self.seed], np.uint64)) + np.uint64(self.epoch))
         for _ in range(purpose):
-            key = _mixed(key)
-        return _mixed(rows.astype(np.uint64) + key)
+            key = mixed(key)
+        return mixed(rows.astype(np.uint64) + key)
 
 
 def _below(words: Words, limits: Ints) -> Ints:
     # The remainder favours no number by more than one part in 2**50: the limits are small.
     return (words % np.maximum(limits, 1).astype(np.uint64)).astype(np.int64)
-
-
-def _mixed(words: Words) -> Words:
-    """Return the words of SplitMix64 at these states (Steele et al., OOPSLA 2014)."""
-    mixed = words + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

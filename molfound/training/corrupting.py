@@ -1,12 +1,12 @@
-"""The corruption of batches: a pure function of the seed and of where in the training a batch stands."""
+"""The corruption of batches: of a molecule, a pure function of the seed and the epoch."""
 
 from zlib import crc32
 
 import numpy as np
-import torch
 
 from molfound.config.schema import CorruptionConfig, Experiment
 from molfound.data.batch import GraphBatch
+from molfound.data.keyed_random import Words, mixed
 from molfound.errors import MolfoundError
 from molfound.model import ModelSpecification, MolecularModel
 from molfound.nn.encoders import encoders
@@ -27,13 +27,23 @@ class Corruptor:
         self.config, self.specification, self.seed = config, specification, seed
 
     def __call__(self, batch: GraphBatch, *counters: int | str) -> CorruptedBatch:
-        """Return what is left of a batch, on its own device; the same for the same counters."""
+        """Return what is left of a batch, on its own device; of a molecule always the same for the same counters."""
         device = batch.node_ptr.device
-        words = [crc32(counter.encode()) if isinstance(counter, str) else counter for counter in counters]
-        state = np.random.SeedSequence([self.seed, *words]).generate_state(1, np.uint64)[0]
-        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        left = corrupt(batch.to("cpu"), self.config, self.specification.atoms, self.specification.bonds, generator)
+        kept = batch.to("cpu")
+        left = corrupt(
+            kept, self.config, self.specification.atoms, self.specification.bonds, self._keys(kept, *counters)
+        )
         return left if device.type == "cpu" else left.to(device)
+
+    def _keys(self, batch: GraphBatch, *counters: int | str) -> Words:
+        """Return a random word for each molecule, by its dataset and its row there."""
+        rows = batch.rows.numpy().astype(np.uint64)
+        keys = np.empty_like(rows)
+        for name, (first, last) in batch.datasets.items():
+            words = [crc32(counter.encode()) if isinstance(counter, str) else counter for counter in (name, *counters)]
+            key = np.random.SeedSequence([self.seed, *words]).generate_state(1, np.uint64)
+            keys[first:last] = mixed(key + rows[first:last])
+        return keys
 
 
 def make_corruptor(experiment: Experiment, model: MolecularModel) -> Corruptor | None:

@@ -72,7 +72,6 @@ class Evaluation:
 
     def __init__(self, model: MolecularModel, corruptor: Corruptor | None = None, *, memory: int = MEMORY) -> None:
         self.model, self.corruptor, self.memory = model, corruptor, memory
-        self._batches = 0
         self.tasks = model.tasks
         self.sums: dict[str, Sums] = {}
         self.normalizers = model.normalizers
@@ -82,10 +81,7 @@ class Evaluation:
         }
 
     def update(self, predictions: Mapping[str, Tensor], batch: GraphBatch) -> None:
-        """Add a batch: predictions as the heads give them, labels of the batch in original units.
-
-        What the batch loses for the objectives depends on its number among those added.
-        """
+        """Add a batch: predictions as the heads give them, labels of the batch in original units."""
         for name, prediction in predictions.items():
             if name in batch.labels:
                 target = self.normalizers[name].normalize(batch.labels[name])
@@ -96,8 +92,7 @@ class Evaluation:
                 metrics.spill()
 
         if self.corruptor is not None:
-            self._update_objectives(self.corruptor(batch, "evaluation", self._batches))
-        self._batches += 1
+            self._update_objectives(self.corruptor(batch, "evaluation"))
 
     @torch.no_grad()
     def _update_objectives(self, corrupted: CorruptedBatch) -> None:

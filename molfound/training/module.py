@@ -162,7 +162,7 @@ class TrainingModule(LightningModule):
         """Return a batch on the device, with the labels of those tasks only that have any in it."""
         present: GraphBatch | CorruptedBatch = with_present_labels(batch)
         if self.corruptor is not None and self.training:
-            present = self.corruptor(with_present_labels(batch), "training", *self.position())
+            present = self.corruptor(with_present_labels(batch), "training", self.progress.epoch)
         if device.type != "cuda":
             return present.to(device)
         # From page-locked memory, so that the copy waits for nothing that the GPU is still at.
