@@ -36,7 +36,7 @@ def streams(keys: Words, counts: NDArray[np.integer[Any]]) -> Words:
     return mixed(np.repeat(keys, counts) + number * np.uint64(_STEP))
 
 
-def uniform(words: Words) -> NDArray[np.float64]:
+def uniform(words: Words) -> NDArray[np.floating[Any]]:
     """Return numbers in [0, 1) of words, all 53 bits of them random.
 
     >>> uniform(np.array([0, 1 << 63], np.uint64)).tolist()
@@ -45,8 +45,8 @@ def uniform(words: Words) -> NDArray[np.float64]:
     return (words >> np.uint64(11)) * 2.0**-53
 
 
-def normal(words: Words, others: Words) -> NDArray[np.float64]:
+def normal(words: Words, others: Words) -> NDArray[np.floating[Any]]:
     """Return a standard normal number of each two words (Box and Muller, 1958)."""
     radius = np.sqrt(-2 * np.log1p(-uniform(words)))
-    found: NDArray[np.float64] = radius * np.cos(2 * np.pi * uniform(others))
+    found: NDArray[np.floating[Any]] = radius * np.cos(2 * np.pi * uniform(others))
     return found
