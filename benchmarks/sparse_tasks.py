@@ -23,7 +23,7 @@ from molfound.encodings import compute_encoding
 from molfound.model import MolecularModel, count_parameters, specify
 from molfound.tasks.resolve import make_task
 from molfound.tasks.task import Task
-from molfound.training.objective import task_losses
+from molfound.training.objective import task_losses, task_sums
 from molfound.training.optimization import make_optimizer
 from molfound.training.weighting import WeighedTask, make_weighting
 
@@ -103,7 +103,7 @@ class Steps:
         clock.append(time.process_time())
         predictions = self.model(batch)
         clock.append(time.process_time())
-        loss = self.weighting(task_losses(self.model, predictions, batch))
+        loss = self.weighting(task_losses(self.model, task_sums(self.model, predictions, batch)))
         clock.append(time.process_time())
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)

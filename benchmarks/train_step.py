@@ -26,7 +26,7 @@ from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
 from molfound.encodings import compute_encoding
 from molfound.model import MolecularModel, count_parameters, specify
 from molfound.tasks.resolve import make_task
-from molfound.training.objective import task_losses
+from molfound.training.objective import task_losses, task_sums
 from molfound.training.optimization import make_optimizer
 from molfound.training.weighting import TaskWeighting, WeighedTask, make_weighting
 
@@ -139,7 +139,7 @@ class Molfound(Timed):
         self.start()
         batch = next(self.batches)
         self.lap("batch")
-        loss = self.weighting(task_losses(self.model, self.model(batch), batch))
+        loss = self.weighting(task_losses(self.model, task_sums(self.model, self.model(batch), batch)))
         self.lap("forward")
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -224,7 +224,7 @@ def check_equal(model: MolecularModel, plain: PlainGINE, collection: GraphCollec
         predictions, expected = model(batch), plain(theirs)
         for task, values in predictions.items():
             torch.testing.assert_close(values, expected[task][slice(*batch.datasets[task])], atol=1e-4, rtol=1e-4)
-        loss = weighting_of(model)(task_losses(model, predictions, batch))
+        loss = weighting_of(model)(task_losses(model, task_sums(model, predictions, batch)))
         torch.testing.assert_close(loss, masked_losses(expected, theirs), atol=1e-4, rtol=1e-4)
 
 

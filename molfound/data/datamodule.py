@@ -21,12 +21,22 @@ class MixtureDataModule(LightningDataModule):
         seed: of the order of the training samples.
         position: returns the epoch and the batch within it at which training stands; asked whenever training batches
             are requested, so that a resumed training goes on with the next batch.
+        rank: the number of this process.
+        processes: how many processes share each batch.
     """
 
     def __init__(
-        self, mixture: Mixture, config: DataConfig, seed: int, position: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self,
+        mixture: Mixture,
+        config: DataConfig,
+        seed: int,
+        position: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        *,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         super().__init__()
+        self.rank, self.processes = rank, processes
         self.mixture = mixture
         self.limits = BatchLimits.of(config.batch)
         self.position = position
@@ -42,15 +52,14 @@ class MixtureDataModule(LightningDataModule):
     def train_dataloader(self) -> BatchLoader:
         """Return what is left of the training batches of the present epoch."""
         epoch, first = self.position()
-        rank, processes = self._place()
         return training_batches(
             self.mixture.collection,
             self.sampler,
             epoch,
             first,
             share_drawn=self.share_drawn,
-            rank=rank,
-            processes=processes,
+            rank=self.rank,
+            processes=self.processes,
         )
 
     def val_dataloader(self) -> BatchLoader:
@@ -60,12 +69,9 @@ class MixtureDataModule(LightningDataModule):
     def part_dataloader(self, part: str) -> BatchLoader:
         """Return the batches of a part of all datasets that have it, each molecule exactly once."""
         positions = self.mixture.positions(part)
-        rank, processes = self._place()
-        return evaluation_batches(self.mixture.collection, positions, self.limits, rank=rank, processes=processes)
-
-    def _place(self) -> tuple[int, int]:
-        """Return the number of this process and of how many it is one."""
-        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        return evaluation_batches(
+            self.mixture.collection, positions, self.limits, rank=self.rank, processes=self.processes
+        )
 
 
 def training_pool(mixture: Mixture, name: str, config: DatasetConfig) -> SamplePool:

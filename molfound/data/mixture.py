@@ -129,7 +129,7 @@ def load_mixture(
     experiment: Experiment,
     manifests: Mapping[str, Manifest],
     tasks: Mapping[str, MixtureTask],
-    say: Callable[[str], None],
+    say: Callable[[str], None] | None,
 ) -> Mixture:
     """Prepare, load and split the datasets of an experiment.
 
@@ -137,20 +137,21 @@ def load_mixture(
         experiment: names datasets, features and encodings.
         manifests: of each dataset.
         tasks: whose labels to load.
-        say: is told what was prepared, one line per dataset.
+        say: is told what was prepared, one line per dataset; None: nothing is told, the progress neither.
 
     Raises:
         MolfoundError: a mistake in the data or the split, or a dataset with no training molecule.
     """
     stores: dict[str, GraphStore] = {}
     for name, manifest in manifests.items():
-        report = _prepare(experiment, name, manifest, tasks)
-        say(str(report))
+        report = _prepare(experiment, name, manifest, tasks, progress=say is not None)
+        if say is not None:
+            say(str(report))
         stores[name] = GraphStore.open(report.folder, report.families)
     datasets = experiment.data.datasets
     plan = residency(stores, {name: dataset.share for name, dataset in datasets.items()}, experiment.data.memory * GIB)
     collection, smiles = _collection(stores, plan, {name: task.dataset for name, task in tasks.items()}, experiment)
-    if plan.window_blocks:
+    if plan.window_blocks and say is not None:
         say(f"{', '.join(plan.window_blocks)}: more than data.memory holds, read in {plan.windows} windows per epoch")
     parts: dict[str, dict[str, Positions]] = {}
     scaffolds: dict[str, NDArray[np.int64]] = {}
@@ -184,7 +185,12 @@ def _collection(
 
 
 def _prepare(
-    experiment: Experiment, name: str, manifest: Manifest, tasks: Mapping[str, MixtureTask]
+    experiment: Experiment,
+    name: str,
+    manifest: Manifest,
+    tasks: Mapping[str, MixtureTask],
+    *,
+    progress: bool = True,
 ) -> PreparationReport:
     dataset = experiment.data.datasets[name]
     return prepare_dataset(
@@ -197,6 +203,7 @@ def _prepare(
         store=Path(experiment.data.store),
         scaffolds=dataset.scaffolds is not None or isinstance(manifest.split(dataset.split), ScaffoldSplit),
         plugins=[Path(path) for path in experiment.plugins],
+        progress=progress,
     )
 
 

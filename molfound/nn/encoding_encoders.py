@@ -157,7 +157,7 @@ class _SumOfUnits(Function):
     def forward(ctx: Any, points: Tensor, weight: Tensor) -> Tensor:
         units = (points.flatten(0, 1) @ weight.T).relu_()
         ctx.save_for_backward(points, units)
-        return units.view(*points.shape[:2], -1).sum(1)
+        return units.view(*points.shape[:2], len(weight)).sum(1)
 
     @staticmethod
     @once_differentiable

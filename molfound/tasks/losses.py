@@ -4,7 +4,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -176,12 +176,41 @@ def masked_loss(
         >>> masked_loss(mae, prediction, target).item(), masked_loss(mae, prediction, target, reduction="label").item()
         (2.3333332538604736, 2.75)
     """
+    return reduced(loss_sums(elementwise, prediction, target, weights, counts=counts, gather=gather), reduction)
+
+
+class LossSums(NamedTuple):
+    """What the loss of a task is made of; those of several batches can be added.
+
+    Attributes:
+        totals: ``[L]``, the weighted losses of the values of each label.
+        weights: ``[L]``, their weights; without sample weights, their number.
+    """
+
+    totals: Tensor
+    weights: Tensor
+
+
+def loss_sums(
+    elementwise: ElementwiseLoss,
+    prediction: Tensor,
+    target: Tensor,
+    weights: Tensor | None = None,
+    *,
+    counts: Tensor | None = None,
+    gather: bool | None = None,
+) -> LossSums:
+    """Return the sums that `reduced` makes a loss of; the arguments are those of `masked_loss`."""
     gather = target.device.type == "cpu" if gather is None else gather
     sums = _gathered_sums if gather else _masked_sums
-    totals, label_weights = sums(elementwise, prediction, target, weights, () if counts is None else (counts,))
+    return LossSums(*sums(elementwise, prediction, target, weights, () if counts is None else (counts,)))
+
+
+def reduced(sums: LossSums, reduction: Reduction) -> Tensor:
+    """Return the loss that sums over labels make, a scalar: see `masked_loss`."""
     if reduction == "value":
-        return _mean(totals.sum(), label_weights.sum())
-    return _mean(_mean(totals, label_weights).sum(), (label_weights > 0).sum())
+        return _mean(sums.totals.sum(), sums.weights.sum())
+    return _mean(_mean(sums.totals, sums.weights).sum(), (sums.weights > 0).sum())
 
 
 def _gathered_sums(

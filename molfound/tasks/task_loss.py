@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from molfound.tasks.label_summary import LabelSummary
-from molfound.tasks.losses import bound_loss, masked_loss, needs_counts
+from molfound.tasks.losses import LossSums, bound_loss, loss_sums, needs_counts, reduced
 from molfound.tasks.task import Task
 
 
@@ -50,7 +50,15 @@ class TaskLoss(nn.Module):
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar: `molfound.tasks.losses.masked_loss`."""
-        return masked_loss(self._function, prediction, target, weights, self.reduction, counts=self.counts)
+        return self.reduced(self.sums(prediction, target, weights))
+
+    def sums(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> LossSums:
+        """Return what the loss of a batch is made of."""
+        return loss_sums(self._function, prediction, target, weights, counts=self.counts)
+
+    def reduced(self, sums: LossSums) -> Tensor:
+        """Return the loss that sums make, a scalar."""
+        return reduced(sums, self.reduction)
 
     def values(self, label: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of single values, [V].

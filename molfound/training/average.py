@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from molfound.training.sharding import own_share, shared_like
+
 
 class WeightAverage:
     """Exponential moving average of a module's parameters and floating-point buffers.
@@ -43,8 +45,8 @@ class WeightAverage:
         present: list[Tensor] = []
         for name, tensor in module.state_dict().items():
             if tensor.is_floating_point():
-                averaged.append(self.state[name])
-                present.append(tensor)
+                averaged.append(own_share(self.state[name]))
+                present.append(own_share(tensor))
             else:
                 self.state[name].copy_(tensor)
         torch._foreach_lerp_(averaged, present, weight)
@@ -57,7 +59,7 @@ class WeightAverage:
         """Take up the average that `state_dict` returned."""
         self.steps = kept["steps"]
         for name, tensor in kept["state"].items():
-            self.state[name].copy_(tensor)
+            self.state[name].copy_(shared_like(tensor, self.state[name]))
 
     def swap(self, module: nn.Module) -> None:
         """Exchange the module's state and the average: call once before evaluating and once after."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass
@@ -41,17 +41,17 @@ class Progress:
     loss_counts: dict[str, int] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path, progress: Progress, device: torch.device, **states: Any) -> None:
+def save_checkpoint(path: Path, progress: Progress, random: list[dict[str, Tensor]], **states: Any) -> None:
     """Write a checkpoint that `load_checkpoint` reads; an older one stays whole until this one is.
 
     Args:
         path: the file.
         progress: how far the training is.
-        device: where it trains.
+        random: what `random_states` returned in each process.
         **states: state dicts and plain values (``model``, ``optimizer``, ``average``, …).
     """
     buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, "progress": asdict(progress), "random": random_states(device), **states}, buffer)
+    torch.save({"schema": SCHEMA, "progress": asdict(progress), "random": random, **states}, buffer)
     write_atomically(path, buffer.getvalue())
 
 

@@ -44,7 +44,7 @@ def evaluate_run(
     specification = load_specification(folder)
     plugins = restore_plugins(specification.plugins, run.plugins, allow_copies=allow_plugins)
     experiment = load_config(run.config, overrides).model_copy(update={"plugins": tuple(map(str, plugins))})
-    mixture = load_task_mixture(experiment, lambda line: None)
+    mixture = load_task_mixture(experiment, None)
     check_data_fits(specification, experiment, mixture.tasks, folder)
     parts = mixture.graphs.part_names
     if part not in parts:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from molfound.tasks.task_loss import TaskLoss
 from molfound.tasks.task_metrics import MEMORY, Block, TaskMetrics, TaskScores, label_scores
 from molfound.training.corrupting import Corruptor
 from molfound.training.objective import loss_figure, objective_losses
+from molfound.training.processes import ALONE, Processes
 from molfound.training.weighting import TaskWeighting
 
 
@@ -68,15 +70,28 @@ class Evaluation:
         corruptor: takes from the batches what the objectives restore; None: they are not evaluated.
         memory: bytes of predictions that are held in memory, of all tasks together; what is beyond goes to a temporary
             file.
+        processes: each of which adds batches of its own; all of them must ask for scores, and get the same.
     """
 
-    def __init__(self, model: MolecularModel, corruptor: Corruptor | None = None, *, memory: int = MEMORY) -> None:
-        self.model, self.corruptor, self.memory = model, corruptor, memory
+    def __init__(
+        self,
+        model: MolecularModel,
+        corruptor: Corruptor | None = None,
+        *,
+        memory: int = MEMORY,
+        processes: Processes = ALONE,
+    ) -> None:
+        self.model, self.corruptor, self.memory, self.processes = model, corruptor, memory, processes
         self.tasks = model.tasks
         self.sums: dict[str, Sums] = {}
         self.normalizers = model.normalizers
         self.metrics = {
-            name: TaskMetrics(task, model.normalizers[name] if task.normalize != "none" else None, memory=memory)
+            name: TaskMetrics(
+                task,
+                model.normalizers[name] if task.normalize != "none" else None,
+                memory=memory,
+                group=processes.group,
+            )
             for name, task in model.tasks.items()
         }
 
@@ -97,10 +112,10 @@ class Evaluation:
     @torch.no_grad()
     def _update_objectives(self, corrupted: CorruptedBatch) -> None:
         _, sums = self.model.restore(corrupted)
-        for name, totals in sums.items():
-            before = self.sums.get(name)
-            added = {key: value.detach().double().cpu() for key, value in totals.items()}
-            self.sums[name] = added if before is None else {key: before[key] + value for key, value in added.items()}
+        added = {
+            name: {key: value.detach().double().cpu() for key, value in totals.items()} for name, totals in sums.items()
+        }
+        self.sums = _added(self.sums, added)
 
     def compute(self) -> Scores:
         """Return the scores; a task without any label in what was added is left out."""
@@ -113,9 +128,17 @@ class Evaluation:
                 blocks = [(loss_totals(block, loss), label_scores(task, block.packed)) for block in metrics.blocks()]
                 losses[name] = reduced_loss(np.concatenate([totals for totals, _ in blocks]), used, loss.reduction)
                 scores[name] = metrics.complete([of_block for _, of_block in blocks])
-        losses |= {name: float(loss) for name, loss in objective_losses(self.model, self.sums).items()}
-        told = {name: self.model.objectives[name].figures(sums) for name, sums in self.sums.items()}
+        restored = reduce(_added, self.processes.gathered(self.sums))
+        losses |= {name: float(loss) for name, loss in objective_losses(self.model, restored).items()}
+        told = {name: self.model.objectives[name].figures(sums) for name, sums in restored.items()}
         return Scores(losses, scores, told)
+
+
+def _added(some: dict[str, Sums], others: dict[str, Sums]) -> dict[str, Sums]:
+    """Return the sums of two lots of batches, either of which may be empty."""
+    if not some or not others:
+        return some or others
+    return {name: {key: value + others[name][key] for key, value in sums.items()} for name, sums in some.items()}
 
 
 def evaluate(

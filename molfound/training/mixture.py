@@ -56,12 +56,12 @@ class TaskMixture:
         return LabelledMolecules(smiles, np.concatenate(labels))
 
 
-def load_task_mixture(experiment: Experiment, say: Callable[[str], None]) -> TaskMixture:
+def load_task_mixture(experiment: Experiment, say: Callable[[str], None] | None) -> TaskMixture:
     """Prepare and load an experiment's data, after its plugins are loaded.
 
     Args:
         experiment: names datasets and tasks.
-        say: is told what was prepared.
+        say: is told what was prepared; None: nothing is told.
 
     Raises:
         MolfoundError: a mistake in the experiment, its model, its tasks or its data.
@@ -76,7 +76,7 @@ def load_task_mixture(experiment: Experiment, say: Callable[[str], None]) -> Tas
     return mixture
 
 
-def check_training_labels(mixture: TaskMixture, task: Task, say: Callable[[str], None]) -> None:
+def check_training_labels(mixture: TaskMixture, task: Task, say: Callable[[str], None] | None) -> None:
     """Say which labels of a task no training molecule has: what is predicted for them means nothing.
 
     Raises:
@@ -86,7 +86,7 @@ def check_training_labels(mixture: TaskMixture, task: Task, say: Callable[[str],
     missing = [name for name, count in zip(task.labels, counts, strict=True) if count == 0]
     if len(missing) == len(task.labels):
         raise MolfoundError(f"task '{task.name}' has no label in the training part of dataset '{task.dataset}'")
-    if missing:
+    if missing and say is not None:
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         say(f"task '{task.name}': {len(missing)} of {len(task.labels)} labels have no training value: {shown}")
 

@@ -18,9 +18,11 @@ from molfound.training.average import WeightAverage
 from molfound.training.checkpoint import Progress, restore_random_states
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation
-from molfound.training.objective import objective_losses, task_losses, with_present_labels
-from molfound.training.optimization import learning_rate_factor, make_optimizer
+from molfound.training.objective import StepSums, added_up, task_sums, with_present_labels
+from molfound.training.optimization import learning_rate_factor, load_optimizer_state, make_optimizer
 from molfound.training.pretrained import freeze, learning_rate_shares
+from molfound.training.processes import ALONE, Processes
+from molfound.training.sharding import clip_gradients, is_sharded, load_whole
 from molfound.training.weighting import TaskWeighting
 
 
@@ -33,6 +35,11 @@ class TrainingModule(LightningModule):
         weighting: makes one loss of those of the tasks and objectives.
         total_steps: optimiser steps of the whole training, for the learning-rate schedule.
         corruptor: takes from the batches what the model's objectives restore; None: it has none.
+        processes: that share the training; each has a copy of the model.
+
+    Attributes:
+        stop_asked: whether this process is to stop after the step under way.
+        stop_agreed: whether any process was asked to before its last step, which all know alike.
     """
 
     def __init__(
@@ -42,12 +49,16 @@ class TrainingModule(LightningModule):
         weighting: TaskWeighting,
         total_steps: int,
         corruptor: Corruptor | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.total_steps = total_steps
         self.corruptor = corruptor
+        self.processes = processes
+        self.stop_asked = self.stop_agreed = False
+        self.sharded = any(is_sharded(parameter) for parameter in model.parameters())
         self.weighting = weighting
         self.progress = Progress()
         self.average = WeightAverage(model, config.average) if config.average is not None else None
@@ -68,7 +79,7 @@ class TrainingModule(LightningModule):
         """Take up a checkpoint; the optimiser and the random numbers follow when the training starts."""
         self._restored = checkpoint
         self.progress = checkpoint["progress"]
-        self.model.load_state_dict(checkpoint["model"])
+        load_whole(self.model, checkpoint["model"])
         # A checkpoint older than weightings has none; that of fixed weights is empty.
         self.weighting.load_state_dict(checkpoint.get("weighting", {}))
         if self.average is not None:
@@ -83,7 +94,7 @@ class TrainingModule(LightningModule):
             fused=self.config.precision == "32",
         )
         if self._restored is not None:
-            optimizer.load_state_dict(self._restored["optimizer"])
+            load_optimizer_state(optimizer, self, self._restored["optimizer"])
         return optimizer
 
     def on_train_start(self) -> None:
@@ -91,7 +102,9 @@ class TrainingModule(LightningModule):
         if self.average is not None:
             self.average.to(self.device)
         if self._restored is not None:
-            restore_random_states(self._restored["random"], self.device)
+            kept = self._restored["random"]
+            if self.processes.rank < len(kept):
+                restore_random_states(kept[self.processes.rank], self.device)
             self._restored = None
 
     def on_train_epoch_start(self) -> None:
@@ -101,20 +114,33 @@ class TrainingModule(LightningModule):
     def training_step(self, batch: GraphBatch | CorruptedBatch, batch_idx: int) -> Tensor | None:
         """Return the batch's loss, or None if it is not finite and such batches are skipped."""
         if isinstance(batch, CorruptedBatch):
-            predictions, sums = self.model.restore(batch)
-            losses = task_losses(self.model, predictions, batch.original)
-            losses |= objective_losses(self.model, sums)
+            read, labelled = batch.batch, batch.original
+            predictions, objectives = self.model.restore(batch)
         else:
-            losses = task_losses(self.model, self._network[0](batch), batch)
+            read = labelled = batch
+            predictions, objectives = self._network[0](batch), {}
+        sums = StepSums(task_sums(self.model, predictions, labelled), objectives)
+        unused = self._unused(sums, predictions, read)
+        sums, self.stop_agreed = added_up(sums, self.model, self.processes, self.stop_asked)
+        losses = sums.losses(self.model)
         loss: Tensor = self.weighting(losses)
         if not torch.isfinite(loss):
-            self._refuse(losses, batch.original if isinstance(batch, CorruptedBatch) else batch)
+            self._refuse(losses, labelled)
             return None
         if losses:
             self._uncounted.append((tuple(losses), torch.stack([value.detach() for value in losses.values()])))
-        if not loss.requires_grad:
+        loss = loss if unused is None else loss + unused
+        return loss if loss.requires_grad else None
+
+    def _unused(self, sums: StepSums, predictions: dict[str, Tensor], batch: GraphBatch) -> Tensor | None:
+        """Return 0 that depends on the encoder, for a process whose share of the batch has no label in it.
+
+        All processes go through a sharded encoder together, there and back. None: there is nothing to be done.
+        """
+        if not self.sharded or sums.objectives or sums.tasks:
             return None
-        return loss
+        made = predictions.values() if predictions else [self.model.represent(batch).nodes]
+        return torch.stack([0 * values.float().sum() for values in made]).sum()
 
     def count_losses(self) -> None:
         """Add the losses of the batches since the last call to those of the epoch, in their order.
@@ -140,18 +166,38 @@ class TrainingModule(LightningModule):
         if self.average is not None:
             self.average.update(self.model)
 
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Make the gradients those of the whole batch."""
+        self.processes.average_gradients(chain(self.model.parameters(), self.weighting.parameters()))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Bound the norm of all gradients together."""
+        if self.sharded and gradient_clip_val is not None:
+            clip_gradients(self.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def on_validation_start(self) -> None:
         """Evaluate the averaged weights where there are any."""
         if self.average is not None:
             self.average.swap(self.model)
-        self.evaluation = Evaluation(self.model, self.corruptor, memory=self.config.metrics_mib << 20)
+        memory = self.config.metrics_mib << 20
+        self.evaluation = Evaluation(self.model, self.corruptor, memory=memory, processes=self.processes)
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Collect the predictions of a batch."""
         assert self.evaluation is not None
         # In full precision, as the scores of the finished model are.
         with torch.autocast(self.device.type, enabled=False):
-            self.evaluation.update(self.model(batch), batch)
+            predictions = self.model(batch)
+            if self.sharded and not predictions:
+                self.model.represent(batch)  # as the other processes do
+            self.evaluation.update(predictions, batch)
 
     def on_validation_end(self) -> None:
         """Go back to the weights in training."""
@@ -188,4 +234,5 @@ class TrainingModule(LightningModule):
             raise MolfoundError(
                 f"{message}; lower training.optimizer.lr, or set training.nonfinite=skip to leave such batches out"
             )
-        print(f"skipped: {message}", file=sys.stderr, flush=True)
+        if self.processes.first:
+            print(f"skipped: {message}", file=sys.stderr, flush=True)

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
+from molfound.tasks.losses import LossSums
 from molfound.tasks.objectives import Sums
 from molfound.tasks.task import Task
+from molfound.training.processes import Processes
 
 
-def task_losses(model: MolecularModel, predictions: Mapping[str, Tensor], batch: GraphBatch) -> dict[str, Tensor]:
-    """Return the loss of every task whose labels the batch has; of labels that are all missing it is 0.
+def task_sums(model: MolecularModel, predictions: Mapping[str, Tensor], batch: GraphBatch) -> dict[str, LossSums]:
+    """Return what the loss of every task is made of whose labels the batch has.
 
     Args:
         model: whose tasks, normalisers and losses are used.
@@ -26,8 +29,13 @@ def task_losses(model: MolecularModel, predictions: Mapping[str, Tensor], batch:
         if labels is None:
             continue
         target = model.normalizers[name].normalize(labels)
-        found[name] = model.losses[name](prediction, target, row_weights(batch, model.tasks[name]))
+        found[name] = model.losses[name].sums(prediction, target, row_weights(batch, model.tasks[name]))
     return found
+
+
+def task_losses(model: MolecularModel, sums: Mapping[str, LossSums]) -> dict[str, Tensor]:
+    """Return the losses of tasks from their sums; of labels that are all missing it is 0."""
+    return {name: model.losses[name].reduced(totals) for name, totals in sums.items()}
 
 
 def with_present_labels(batch: GraphBatch) -> GraphBatch:
@@ -46,6 +54,49 @@ def objective_losses(model: MolecularModel, sums: Mapping[str, Sums]) -> dict[st
         for name, totals in sums.items()
         for loss, value in model.objectives[name].losses(totals).items()
     }
+
+
+class StepSums(NamedTuple):
+    """What the losses of a batch are made of.
+
+    Attributes:
+        tasks: of each task that has a label in it.
+        objectives: of each objective.
+    """
+
+    tasks: dict[str, LossSums]
+    objectives: dict[str, Sums]
+
+    def losses(self, model: MolecularModel) -> dict[str, Tensor]:
+        """Return the losses, by task and objective."""
+        return task_losses(model, self.tasks) | objective_losses(model, self.objectives)
+
+
+def added_up(sums: StepSums, model: MolecularModel, processes: Processes, flag: bool) -> tuple[StepSums, bool]:
+    """Return the sums of the whole batch, of which this process has a share, and whether any process has the flag set.
+
+    All is sent at once. A task that has no label in any share is left out, as it is from the batch of one process.
+    """
+    if not processes.several:
+        return sums, flag
+    device = next(model.parameters()).device
+    parts: list[Tensor] = [torch.tensor([float(flag)], device=device)]
+    for name, task in model.tasks.items():
+        absent = torch.zeros(len(task.labels), device=device)
+        parts += sums.tasks.get(name, LossSums(absent, absent))
+    parts += [value.float() for totals in sums.objectives.values() for value in totals.values()]
+    whole = processes.total(torch.cat([part.flatten() for part in parts]))
+    values = iter(
+        value.view_as(part) for value, part in zip(torch.split(whole, [p.numel() for p in parts]), parts, strict=True)
+    )
+    anywhere = next(values)
+    tasks = {name: LossSums(next(values), next(values)) for name in model.tasks}
+    objectives = {name: {key: next(values) for key in totals} for name, totals in sums.objectives.items()}
+    with torch.no_grad():
+        there = [anywhere[0], *(totals.weights.sum() for totals in tasks.values())]
+        flagged, *weights = torch.stack(there).tolist()
+    present = {name: totals for (name, totals), weight in zip(tasks.items(), weights, strict=True) if weight > 0}
+    return StepSums(present, objectives), flagged > 0
 
 
 def loss_figure(name: str) -> str:

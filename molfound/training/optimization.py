@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from molfound.config.schema import OptimizerConfig, ScheduleConfig
+from molfound.training.sharding import is_sharded, shared_like, whole
 
 
 def make_optimizer(
@@ -32,13 +33,37 @@ def make_optimizer(
     """
     trained = {p: 1.0 if shares is None else shares.get(p, 1.0) for p in parameters if p.requires_grad}
     groups: list[dict[str, Any]] = []
-    for share in dict.fromkeys(trained.values()):
-        some = [parameter for parameter, own in trained.items() if own == share]
+    # One kernel takes the step of a group: its parameters are all sharded, or none is.
+    for share, sharded in dict.fromkeys((share, is_sharded(parameter)) for parameter, share in trained.items()):
+        some = [p for p, own in trained.items() if own == share and is_sharded(p) is sharded]
         groups += [
             {"params": [p for p in some if p.ndim >= 2], "weight_decay": config.weight_decay, "share": share},
             {"params": [p for p in some if p.ndim < 2], "weight_decay": 0.0, "share": share},
         ]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=fused)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """Return what an optimiser knows of each of a module's parameters, by name; all processes must ask for it."""
+    return {
+        name: whole(optimizer.state[parameter])
+        for name, parameter in module.named_parameters()
+        if parameter in optimizer.state
+    }
+
+
+def load_optimizer_state(
+    optimizer: torch.optim.Optimizer, module: nn.Module, kept: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Give an optimiser back what `optimizer_state` returned, of parameters that may be sharded otherwise."""
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {
+        number: {key: shared_like(value, parameter) for key, value in kept[names[parameter]].items()}
+        for number, parameter in enumerate(trained)
+        if names[parameter] in kept
+    }
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def learning_rate_factor(schedule: ScheduleConfig, step: int, total_steps: int) -> float:

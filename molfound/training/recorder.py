@@ -14,13 +14,15 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from molfound.config.schema import TrainingConfig
 from molfound.data.batch import GraphBatch
 from molfound.model import save_weights
-from molfound.training.checkpoint import save_checkpoint
+from molfound.training.checkpoint import random_states, save_checkpoint
 from molfound.training.console import EpochReporter
 from molfound.training.memory import release_free_memory
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import better_direction
 from molfound.training.objective import loss_figure
+from molfound.training.optimization import optimizer_state
 from molfound.training.run_folder import MetricsLog, RunFolder
+from molfound.training.sharding import whole
 
 
 class TrainingInterruptedError(Exception):
@@ -55,6 +57,12 @@ class RunRecorder(Callback):
         self._molecules, self._seconds, self._clock = 0, 0.0, time.perf_counter()
         self.reporter.start_epoch(module.progress.epoch, int(trainer.num_training_batches))
 
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: GraphBatch, batch_idx: int
+    ) -> None:
+        """Pass on that Ctrl-C was pressed: the processes agree within the step where to stop."""
+        _training(pl_module).stop_asked = self.interrupted
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: GraphBatch, batch_idx: int
     ) -> None:
@@ -63,7 +71,7 @@ class RunRecorder(Callback):
         module = _training(pl_module)
         module.progress.batch += 1
         self._molecules += batch.num_graphs
-        self.reporter.advance(batch.num_graphs)
+        self.reporter.advance(batch.num_graphs * module.processes.count)
         # No checkpoint holds gradients that are under way, and the end of the epoch has its own.
         if module.progress.batch % self.config.accumulate == 0 and not trainer.is_last_batch:
             self._save_where_due(trainer, module)
@@ -86,22 +94,26 @@ class RunRecorder(Callback):
 
         progress.epoch += 1
         progress.batch, progress.loss_sums, progress.loss_counts = 0, {}, {}
-        self._write_figures(module, figures)
+        if module.processes.first:
+            self._write_figures(module, figures)
         mode = self.config.monitor_mode or better_direction(self.config.monitor)
         monitored = _figure(figures, self.config.monitor)
         is_best = _is_better(monitored, progress.best, mode)
         if is_best:
             progress.best = monitored
-            save_weights(module.evaluated_state(), self.run.model)
+            weights = whole(module.evaluated_state())
+            if module.processes.first:
+                save_weights(weights, self.run.model)
         progress.stopped = self._stops_early(module, figures)
         self._save(trainer, module)
         release_free_memory()
-        rate = self._molecules / max(self._seconds, 1e-9)
+        molecules, interrupted = zip(*module.processes.gathered((self._molecules, self.interrupted)), strict=True)
+        rate = sum(molecules) / max(self._seconds, 1e-9)
         self.reporter.end_epoch(progress.epoch, figures, scores, rate, is_best)
         if progress.stopped:
             self.reporter.line(f"stopped early: best {self.config.monitor} at epoch {progress.stopping_epoch}")
             trainer.should_stop = True
-        if self.interrupted:
+        if any(interrupted):
             raise TrainingInterruptedError(f"the end of epoch {progress.epoch}")
 
     @contextmanager
@@ -121,23 +133,24 @@ class RunRecorder(Callback):
 
     def _save_where_due(self, trainer: Trainer, module: TrainingModule) -> None:
         every = self.config.checkpoint_steps
-        if self.interrupted or (every is not None and module.progress.step % every == 0):
+        interrupted = module.stop_agreed if module.processes.several else self.interrupted
+        if interrupted or (every is not None and module.progress.step % every == 0):
             self._save(trainer, module)
-        if self.interrupted:
+        if interrupted:
             raise TrainingInterruptedError(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
 
     def _save(self, trainer: Trainer, module: TrainingModule) -> None:
         module.count_losses()
-        save_checkpoint(
-            self.run.last_checkpoint,
-            module.progress,
-            module.device,
-            model=module.model.state_dict(),
-            weighting=module.weighting.state_dict(),
-            optimizer=trainer.optimizers[0].state_dict(),
-            average=None if module.average is None else module.average.state_dict(),
-            metrics_length=self.figures.length,
-        )
+        random = module.processes.gathered(random_states(module.device))
+        states = {
+            "model": whole(module.model.state_dict()),
+            "weighting": module.weighting.state_dict(),
+            "optimizer": optimizer_state(trainer.optimizers[0], module),
+            "average": None if module.average is None else whole(module.average.state_dict()),
+        }
+        if module.processes.first:
+            length = self.figures.length
+            save_checkpoint(self.run.last_checkpoint, module.progress, random, **states, metrics_length=length)
 
     def _write_figures(self, module: TrainingModule, figures: dict[str, float]) -> None:
         lines = []

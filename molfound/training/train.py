@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from rich.console import Console
 
 from molfound.config import load_config, to_yaml
 from molfound.config.schema import Experiment, TrainingConfig
@@ -18,8 +20,8 @@ from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
 from molfound.model import (
     MolecularModel,
+    load_model,
     load_specification,
-    load_weights,
     save_specification,
     specify,
     torch_device,
@@ -30,12 +32,15 @@ from molfound.training.console import EpochReporter
 from molfound.training.corrupting import check_corruption, make_corruptor
 from molfound.training.finish import finish
 from molfound.training.fit_check import check_data_fits, check_data_unchanged, data_digests
+from molfound.training.launch import launch
 from molfound.training.mixture import TaskMixture, fit_label_statistics, fit_weighting, load_task_mixture
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import check_monitors
 from molfound.training.pretrained import check_pretrained, start_from
-from molfound.training.recorder import RunRecorder
+from molfound.training.processes import Processes, check_shared, seed_share, set_up_device
+from molfound.training.recorder import RunRecorder, TrainingInterruptedError
 from molfound.training.run_folder import MetricsLog, RunFolder
+from molfound.training.sharding import shard_encoder
 from molfound.training.weighting import weightings
 
 
@@ -49,9 +54,10 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
     Raises:
         MolfoundError: a mistake in the experiment or its data, or a run in the folder that would be lost.
     """
+    processes = Processes.of_environment()
     run = RunFolder(experiment.run_folder)
     run.check_place()
-    if run.has_progress and not overwrite:
+    if processes.first and run.has_progress and not overwrite:
         raise MolfoundError(
             f"{run.path} holds a run already: go on with it (--resume {run.path}), replace it (--overwrite) or name "
             "another folder (run.folder=…)"
@@ -59,13 +65,17 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
     # The data come first: a mistake in them must not cost the run that is to be replaced.
     plugins = [Path(path) for path in experiment.plugins]
     load_plugins(plugins)
-    loaded = _load(experiment, run)
-    run.clear()
-    run.write_json(run.data, data_digests(loaded.mixture.graphs))
-    write_atomically(run.config, to_yaml(experiment).encode())
-    tasks = loaded.mixture.tasks
-    save_specification(specify(experiment, tasks, keep_plugins(plugins, run.plugins)), run.specification)
-    return _fit(experiment, loaded, run)
+    loaded = _load(experiment, run, processes)
+    if processes.first:
+        run.clear()
+        run.write_json(run.data, data_digests(loaded.mixture.graphs))
+        write_atomically(run.config, to_yaml(experiment).encode())
+        tasks = loaded.mixture.tasks
+        save_specification(specify(experiment, tasks, keep_plugins(plugins, run.plugins)), run.specification)
+    if processes.several or experiment.training.devices == 1:
+        return _fit(experiment, loaded, run, processes)
+    del loaded  # those who train load their own; this was to find mistakes before they are started
+    return _launched(experiment, run)
 
 
 def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins: bool = False) -> RunFolder:
@@ -80,6 +90,10 @@ def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins:
     Raises:
         MolfoundError: no run there, one of another experiment, or data that are no longer those it was trained on.
     """
+    return _resume(folder, experiment, allow_plugins=allow_plugins)
+
+
+def _resume(folder: Path, experiment: Experiment | None, *, allow_plugins: bool, launched: bool = False) -> RunFolder:
     run = RunFolder.existing(folder)
     kept = load_config(run.config)
     if experiment is not None:
@@ -87,10 +101,24 @@ def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins:
     specification = load_specification(folder)
     plugins = restore_plugins(specification.plugins, run.plugins, allow_copies=allow_plugins)
     chosen = (experiment or kept).model_copy(update={"plugins": tuple(map(str, plugins))})
-    loaded = _load(chosen, run)
+    processes = Processes.of_environment()
+    loaded = _load(chosen, run, processes, silent=launched)
     check_data_fits(specification, chosen, loaded.mixture.tasks, folder)
     check_data_unchanged(run, loaded.mixture.graphs)
-    return _fit(chosen, loaded, run)
+    if processes.several or chosen.training.devices == 1:
+        return _fit(chosen, loaded, run, processes)
+    del loaded
+    return _launched(chosen, run)
+
+
+def _share(folder: Path, experiment: Experiment) -> None:
+    """Do the share of one of several processes that `launch` has started on a run that is prepared."""
+    _resume(folder, experiment, allow_plugins=True, launched=True)
+
+
+def _launched(experiment: Experiment, run: RunFolder) -> RunFolder:
+    launch(_share, (run.path, experiment), experiment.training.devices, TrainingInterruptedError)
+    return run
 
 
 class _Loaded(NamedTuple):
@@ -100,56 +128,73 @@ class _Loaded(NamedTuple):
     tensorboard: TensorBoardLogger | None
 
 
-def _load(experiment: Experiment, run: RunFolder) -> _Loaded:
+def _load(experiment: Experiment, run: RunFolder, processes: Processes, *, silent: bool = False) -> _Loaded:
     """Return what a training needs, once all that can be known to be wrong without training has been looked for."""
-    device = torch_device(experiment.training.accelerator, setting="training.accelerator")
-    writer = tensorboard(run) if experiment.run.tensorboard else None
-    weightings.check(experiment.training.task_weights.name, experiment.training.task_weights.options)
-    mixture = load_task_mixture(experiment, EpochReporter(experiment.training.epochs).line)
+    config = experiment.training
+    several = processes.several or config.devices > 1
+    device = torch_device(config.accelerator, setting="training.accelerator")
+    writer = tensorboard(run) if experiment.run.tensorboard and processes.first else None
+    weightings.check(config.task_weights.name, config.task_weights.options)
+    say = None if silent or not processes.first else EpochReporter(config.epochs).line
+    mixture = load_task_mixture(experiment, say)
     check_pretrained(experiment)
     check_corruption(experiment)
-    check_monitors(experiment.training, mixture.tasks, mixture.graphs, experiment.objectives)
-    return _Loaded(mixture, MixtureDataModule(mixture.graphs, experiment.data, experiment.seed), device, writer)
+    check_monitors(config, mixture.tasks, mixture.graphs, experiment.objectives)
+    if several:
+        check_shared(experiment, mixture.tasks, device, processes.local_count if processes.several else config.devices)
+    batches = MixtureDataModule(
+        mixture.graphs, experiment.data, experiment.seed, rank=processes.rank, processes=processes.count
+    )
+    return _Loaded(mixture, batches, device, writer)
 
 
-def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder) -> RunFolder:
+def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder, processes: Processes) -> RunFolder:
     config, mixture, data = experiment.training, loaded.mixture, loaded.batches
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    processes.join()
+    processes.wait()  # for the first one to have written the run folder
+    device = set_up_device(config, loaded.device, processes)
     torch.manual_seed(experiment.seed)
     model = MolecularModel(load_specification(run.path))
     fit_label_statistics(model, mixture)
     weighting = fit_weighting(config.task_weights, model, mixture)
     corruptor = make_corruptor(experiment, model)
 
-    reporter = EpochReporter(config.epochs)
+    reporter = EpochReporter(config.epochs, None if processes.first else Console(quiet=True))
     reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
     steps = -(-data.sampler.count(0) // config.accumulate)
-    module = TrainingModule(model, config, weighting, total_steps=config.epochs * steps, corruptor=corruptor)
+    resumed = run.last_checkpoint.exists()
+    if config.pretrained is not None and not resumed:
+        start_from(model, Path(config.pretrained.run))
+    if config.shard and processes.several:
+        shard_encoder(model, processes, device)
+    module = TrainingModule(
+        model, config, weighting, total_steps=config.epochs * steps, corruptor=corruptor, processes=processes
+    )
     data.position = module.position
-    if run.last_checkpoint.exists():
+    length = 0
+    if resumed:
         checkpoint = load_checkpoint(run.last_checkpoint)
         module.restore(checkpoint)
-        MetricsLog(run.metrics).rewind(checkpoint["metrics_length"])
+        length = checkpoint["metrics_length"]
         reporter.line(f"going on at epoch {module.progress.epoch + 1}, batch {module.progress.batch + 1}")
-    else:
-        if config.pretrained is not None:
-            start_from(model, Path(config.pretrained.run))
-        MetricsLog(run.metrics).rewind(0)
+    if processes.first:
+        MetricsLog(run.metrics).rewind(length)
+    seed_share(experiment.seed, processes)
 
     recorder = RunRecorder(run, config, reporter, loaded.tensorboard)
     if module.progress.epoch < config.epochs and not module.progress.stopped:
         try:
             with recorder.interruptible(), _quiet_lightning():
                 epochs = config.epochs - module.progress.epoch
-                _trainer(config, loaded.device, recorder, epochs).fit(module, data)
+                _trainer(config, device, recorder, epochs).fit(module, data)
         finally:
             reporter.close()
+    processes.leave()
+    if not processes.first:
+        return run
     if not run.model.is_file():
         raise MolfoundError(f"{config.monitor} was never finite, so that no weights were kept in {run.path}")
-    load_weights(model, run.model)
-    # Lightning leaves the model on the CPU.
-    finish(experiment, mixture, model.to(loaded.device), run, reporter, corruptor)
+    finish(experiment, mixture, load_model(run.path).to(device), run, reporter, corruptor)
     return run
 
 
@@ -169,7 +214,9 @@ def _trainer(config: TrainingConfig, device: torch.device, recorder: RunRecorder
     """Return the trainer; `recorder` writes the checkpoints, so that any moment of a training can be resumed."""
     return Trainer(
         accelerator=device.type,
-        devices=1,
+        devices=1 if device.index is None else [device.index],
+        # Also of several processes: they meet in the losses, the gradients and the scores (`Processes`).
+        strategy=SingleDeviceStrategy(device),
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_epochs=epochs,
         accumulate_grad_batches=config.accumulate,
@@ -210,7 +257,7 @@ def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
     """
     ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
     free = {"data.root", "data.store", "data.processes", "plugins", "run.folder"}
-    free |= {"training.threads", "training.metrics_mib"}
+    free |= {"training.threads", "training.metrics_mib", "training.devices", "training.shard"}
     differing = sorted(
         key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free
     )

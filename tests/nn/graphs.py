@@ -1,7 +1,7 @@
 """Random graphs that look like molecules, built by hand, so that these tests need neither RDKit nor a store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -111,6 +111,20 @@ def collate(graphs: Sequence[Graph], datasets: dict[str, tuple[int, int]] | None
         rows=torch.arange(len(graphs)),
         datasets=datasets or {"all": (0, len(graphs))},
         encodings={name: torch.from_numpy(np.concatenate([g.parts[name] for g in graphs])).float() for name in names},
+    )
+
+
+def no_molecule(batch: GraphBatch) -> GraphBatch:
+    """Return what is left of a batch without its molecules."""
+    return replace(
+        batch,
+        **{name: getattr(batch, name)[:0] for name in ("node_codes", "bond_codes", "edge_bond", "edge_reverse")},
+        **{name: getattr(batch, name)[:1] for name in ("node_ptr", "edge_ptr", "bond_ptr")},
+        **{name: getattr(batch, name)[:0] for name in ("node_graph", "rows")},
+        edge_index=batch.edge_index[:, :0],
+        encodings={name: values[:0] for name, values in batch.encodings.items()},
+        datasets={},
+        largest=0,
     )
 
 

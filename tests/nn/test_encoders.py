@@ -17,7 +17,7 @@ from molfound.nn.encoders.gnn import GNN
 from molfound.nn.layers import layers
 from molfound.nn.layers.layer import Layer
 from molfound.nn.readouts import readouts
-from tests.nn.graphs import ENCODERS, Graph, collate, encoder_inputs, random_graph
+from tests.nn.graphs import ENCODERS, Graph, collate, encoder_inputs, no_molecule, random_graph
 
 TWO_TRACK = {
     "depth": 2,
@@ -84,6 +84,13 @@ def test_permuted_nodes_yield_permuted_representations(encoder: Encoder, graphs:
     for pooling in ("sum", "mean", "max"):
         readout = readouts.build("pool", encoder.widths.nodes, pooling=[pooling])
         torch.testing.assert_close(readout(permuted_nodes, permuted), readout(nodes, batch), atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_of_no_molecule_yields_nothing_and_adds_nothing(encoder: Encoder, graphs: list[Graph]) -> None:
+    made = encoder(no_molecule(collate(graphs)))
+    assert made.nodes.shape == (0, encoder.widths.nodes)
+    (made.nodes.sum() + sum(values.sum() for values in (made.graphs, made.edges) if values is not None)).backward()
+    assert all(p.grad is None or not p.grad.any() for p in encoder.parameters())
 
 
 def test_atoms_without_bonds_train(encoder: Encoder) -> None:

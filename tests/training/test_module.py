@@ -13,7 +13,7 @@ from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel, specify
 from molfound.training.mixture import TaskMixture, fit_weighting, load_task_mixture
 from molfound.training.module import TrainingModule
-from molfound.training.objective import task_losses
+from molfound.training.objective import task_losses, task_sums
 from tests.training.conftest import MakeExperiment
 
 
@@ -67,7 +67,7 @@ def test_losses_are_counted_as_if_at_every_batch(module: TrainingModule, mixture
     module.eval()
     for first in (0, 8, 16):
         batch = module.transfer_batch_to_device(batch_of(mixture, range(first, first + 8)), torch.device("cpu"), 0)
-        losses = task_losses(module.model, module.model(batch), batch)
+        losses = task_losses(module.model, task_sums(module.model, module.model(batch), batch))
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         module.training_step(batch, 0)

@@ -17,7 +17,7 @@ from molfound.model import MolecularModel, load_model, specify
 from molfound.tasks.normalization import Normalizer
 from molfound.training.evaluate_run import evaluate_run
 from molfound.training.mixture import fit_label_statistics, fit_weighting, load_task_mixture
-from molfound.training.objective import row_weights, task_losses
+from molfound.training.objective import row_weights, task_losses, task_sums
 from molfound.training.train import train
 from tests.training.conftest import MakeExperiment
 
@@ -37,7 +37,7 @@ def test_loss_goes_down_on_a_fixed_batch(experiment: MakeExperiment) -> None:
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     values = []
     for _ in range(60):
-        loss = weighting(task_losses(model, model(batch), batch))
+        loss = weighting(task_losses(model, task_sums(model, model(batch), batch)))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -62,7 +62,7 @@ def test_a_task_without_labels_in_the_batch_contributes_nothing(experiment: Make
     first, _ = mixture.graphs.collection.ranges["props"]
     unlabelled = [first + i for i in (0, 3, 6)]  # tpsa is missing in every third row
     batch = mixture.graphs.collection.batch(unlabelled)
-    losses = task_losses(model, model(batch), batch)
+    losses = task_losses(model, task_sums(model, model(batch), batch))
     assert set(losses) == {"logp", "acid"}
     losses["logp"].backward()
     last = model.heads["logp"].layers.state_dict(keep_vars=True)

@@ -98,7 +98,13 @@ class TrainingConfig(Section):
     threads: Count | None = None
     """Torch threads; null: torch's own choice."""
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
-    """Kind of device; a training uses one of them. auto: a GPU where there is one; gpu: CUDA or Apple's (mps)."""
+    """Kind of device. auto: a GPU where there is one; gpu: CUDA or Apple's (mps)."""
+    devices: Count = 1
+    """Processes that share each batch on this machine, each with a GPU of its own or a share of the cores. Where
+    torchrun has started the processes, on one machine or several, it says how many there are."""
+    shard: bool = False
+    """Whether several processes divide the encoder's weights and their optimiser's state among them (FSDP), for an
+    encoder too large for one device; the result is the same."""
     checkpoint_steps: Count | None = None
     """Also keep the last checkpoint every so many steps; null: each epoch only."""
 

@@ -29,6 +29,6 @@ class AtomTrack(nn.Module):
     def forward(self, molecules: MoleculeTensors) -> Tensor:
         """Return the atoms with the virtual atom before them, ``[B, 1 + L, D]``."""
         batch, length = molecules.tokens.shape
-        features = self.features(molecules.features.flatten(0, 1).long()).view(batch, length, -1)
+        features = self.features(molecules.features.flatten(0, 1).long()).unflatten(0, (batch, length))
         atoms = self.tokens(molecules.tokens.long()) + self.degrees(molecules.degrees.long()) + features
         return torch.cat((self.virtual.weight.expand(batch, 1, -1), atoms), dim=1)

@@ -48,8 +48,8 @@ def outer_product(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
     """
     batch, length, hidden = left.shape
     # In this order the weight, both products and their gradients lie in memory as they are read: nothing is transposed.
-    contracted = F.linear(right, weight.view(-1, hidden)).view(batch, -1, hidden)
-    return torch.bmm(left, contracted.transpose(1, 2)).view(batch, length, length, -1)
+    contracted = F.linear(right, weight.view(-1, hidden)).view(batch, length * len(weight), hidden)
+    return torch.bmm(left, contracted.transpose(1, 2)).view(batch, length, length, len(weight))
 
 
 def plain_outer_product(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class PairTrack(nn.Module):
     def forward(self, molecules: MoleculeTensors) -> Tensor:
         """Return the pairs with those of the virtual atom before them, ``[B, 1 + L, 1 + L, P]``."""
         batch, length = molecules.tokens.shape
-        bonds = self.bonds(molecules.bond_features.flatten(0, 2).long()).view(batch, length, length, -1)
+        bonds = self.bonds(molecules.bond_features.flatten(0, 2).long()).unflatten(0, (batch, length, length))
         pairs = self.paths(molecules.shortest_paths.long()) + bonds
         if molecules.coordinates is not None:
             types = molecules.features[:, :, 0] if self.pair_type == "chirality" else molecules.tokens

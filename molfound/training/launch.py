@@ -1,0 +1,98 @@
+"""Starting the processes of a training on this machine."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from typing import Any
+
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
+
+from molfound.chem.watched import end_with_parent, without_main_script
+from molfound.errors import MolfoundError
+
+GRACE = 20.0  # seconds that the others have to end by themselves when one has failed
+TOLD = 2  # exit status of a process that has said why it ends
+
+
+def launch(function: Callable[..., Any], arguments: tuple[Any, ...], count: int, told: type[Exception]) -> None:
+    """Call a function in so many processes at once, and return when all of them have.
+
+    They find each other by the environment that torchrun would set (`Processes.of_environment`).
+
+    Args:
+        function: of a module, not of the user's script.
+        arguments: of it, picklable, the same for all.
+        count: how many processes.
+        told: an exception that is raised here if a process raises it, as `MolfoundError` is.
+
+    Raises:
+        MolfoundError: a process raised it, or died.
+    """
+    heard: SimpleQueue[Exception | None] = get_context("spawn").SimpleQueue()
+    with _left_to_others():
+        with without_main_script():
+            running = start_processes(  # type: ignore[no-untyped-call]
+                _serve, (function, arguments, count, _free_port(), told, heard), count, join=False, start_method="spawn"
+            )
+        try:
+            while not running.join(grace_period=GRACE):
+                pass
+        except ProcessExitedException as failure:
+            while not heard.empty():
+                if (error := heard.get()) is not None:
+                    raise error from None
+            raise MolfoundError(
+                f"process {failure.error_index} of {count} died (killed, or out of memory); "
+                "go on from the last checkpoint with --resume"
+            ) from None
+        except ProcessRaisedException as failure:
+            raise RuntimeError(str(failure)) from None
+    if heard.empty():
+        raise KeyboardInterrupt  # it ended every process at once, quietly
+
+
+def _serve(
+    rank: int,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    count: int,
+    port: int,
+    told: type[Exception],
+    heard: "SimpleQueue[Exception | None]",
+) -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in places.items()}, MASTER_ADDR="127.0.0.1")
+    try:
+        function(*arguments)
+    except (MolfoundError, told) as error:
+        heard.put(error)
+        sys.exit(TOLD)
+    heard.put(None)
+
+
+@contextmanager
+def _left_to_others() -> Iterator[None]:
+    """Let Ctrl-C, which reaches every process of the terminal, be answered by the others."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # Not ignored: processes started meanwhile would inherit that.
+    previous = signal.signal(signal.SIGINT, lambda signum, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
