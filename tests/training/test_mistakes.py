@@ -64,7 +64,7 @@ def test_the_progress_bar_goes_when_a_training_breaks_off(
 ) -> None:
     written = io.StringIO()
     console = Console(file=written, force_terminal=True)
-    monkeypatch.setattr("molfound.training.train.EpochReporter", lambda epochs: EpochReporter(epochs, console))
+    monkeypatch.setattr("molfound.training.train.EpochReporter", lambda epochs, _=None: EpochReporter(epochs, console))
     with pytest.raises(MolfoundError, match="is not finite"):
         train(experiment("training.optimizer.lr=1e30", "training.clip=null", "training.schedule.warmup=0.0"))
     hide, show = "\x1b[?25l", "\x1b[?25h"

@@ -78,7 +78,7 @@ def masked_bias(bias: Tensor, atoms: Tensor) -> Tensor:
 
 def split_heads(values: Tensor, heads: int) -> Tensor:
     """Return ``[B, L, D]`` as ``[B, heads, L, D / heads]``."""
-    return values.unflatten(-1, (heads, values.shape[-1] // heads)).transpose(1, 2)
+    return values.reshape(*values.shape[:-1], heads, values.shape[-1] // heads).transpose(1, 2)
 
 
 def check_heads(width: int, heads: int) -> None:
