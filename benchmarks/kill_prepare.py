@@ -67,7 +67,7 @@ def kill_at(moment: float, store: Path) -> int:
 
 def shard_count(store: Path) -> int:
     """Return how many finished shards the store has."""
-    return sum(1 for _ in store.rglob("[0-9]*.parquet"))
+    return sum(1 for _ in store.rglob("[0-9]*.arrow"))
 
 
 def checksums(store: Path) -> dict[str, str]:

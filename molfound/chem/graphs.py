@@ -4,12 +4,13 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from rdkit import Chem
 
-from molfound.chem.edges import directed_edges, offsets
+from molfound.chem.edges import BOND, SOURCE, TARGET, Locals, directed_edges, local_numbers, offsets
 from molfound.chem.features import Feature, atom_features, bond_features
 from molfound.chem.molecules import MoleculeBlock
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
@@ -19,7 +20,7 @@ FEATURIZER_VERSION = "2"
 """Part of every store's key: to be raised when the same SMILES yields other bytes than before."""
 
 LARGEST_GRAPH = np.iinfo(np.uint16).max
-"""The number of atoms, and of bonds, that a graph's local numbers can count."""
+"""The number of atoms that a graph's local numbers can count; of bonds it is half as many, for each is two edges."""
 
 # Few enough that the Python objects of their atoms and bonds stay in the processor's cache.
 _MOLECULES_AT_ONCE = 64
@@ -37,9 +38,8 @@ class GraphBlock:
         bond_ptr: int64 [G+1], the same for bonds.
         node_codes: uint8 [N, atom features].
         bond_codes: uint8 [B, bond features].
-        edge_source: uint16 [E], local number of the node an edge starts from.
-        edge_target: uint16 [E], of the node it leads to; edges are sorted by target, then source, in each molecule.
-        edge_bond: uint16 [E], local number of the bond an edge belongs to.
+        edges: int64 [E], the local numbers of each edge in one word, as `directed_edges` makes them; they are sorted by
+            target, then source, in each molecule.
     """
 
     node_ptr: npt.NDArray[np.int64]
@@ -47,9 +47,22 @@ class GraphBlock:
     bond_ptr: npt.NDArray[np.int64]
     node_codes: npt.NDArray[np.uint8]
     bond_codes: npt.NDArray[np.uint8]
-    edge_source: npt.NDArray[np.uint16]
-    edge_target: npt.NDArray[np.uint16]
-    edge_bond: npt.NDArray[np.uint16]
+    edges: npt.NDArray[np.int64]
+
+    @cached_property
+    def edge_source(self) -> Locals:
+        """Local number of the node an edge starts from, uint16 [E]."""
+        return local_numbers(self.edges, SOURCE)
+
+    @cached_property
+    def edge_target(self) -> Locals:
+        """Local number of the node an edge leads to, uint16 [E]."""
+        return local_numbers(self.edges, TARGET)
+
+    @cached_property
+    def edge_bond(self) -> Locals:
+        """Local number of the bond an edge belongs to, uint16 [E]."""
+        return local_numbers(self.edges, BOND)
 
     @property
     def graph_count(self) -> int:
@@ -64,7 +77,7 @@ class GraphBlock:
     @property
     def edge_count(self) -> int:
         """The number of directed edges, E."""
-        return len(self.edge_source)
+        return len(self.edges)
 
     def __repr__(self) -> str:
         return f"GraphBlock(graphs={self.graph_count}, nodes={self.node_count}, edges={self.edge_count})"
@@ -79,7 +92,7 @@ def featurize(molecules: Sequence[Chem.Mol], atoms: Sequence[str], bonds: Sequen
         bonds: names of the bond features, in the order of the columns of `bond_codes`.
 
     Raises:
-        MolfoundError: an unknown feature, or a molecule with more atoms or bonds than `LARGEST_GRAPH`.
+        MolfoundError: an unknown feature, or a molecule larger than `LARGEST_GRAPH`.
 
     Example:
         >>> block = featurize([Chem.MolFromSmiles("CO"), Chem.MolFromSmiles("[Na+]")], ["charge"], ["bond_type"])
@@ -112,7 +125,7 @@ def featurize_smiles(
         (position, `Rejection`) of each other input.
 
     Raises:
-        MolfoundError: an unknown feature, or a molecule with more atoms or bonds than `LARGEST_GRAPH`.
+        MolfoundError: an unknown feature, or a molecule larger than `LARGEST_GRAPH`.
 
     Example:
         >>> block, kept, rejected = featurize_smiles(["CO", "", "C"], ["charge"], ["bond_type"])
@@ -161,10 +174,10 @@ class _Piece:
 def _piece(molecules: Sequence[Chem.Mol], atoms: Sequence[Feature], bonds: Sequence[Feature]) -> _Piece:
     block = MoleculeBlock(molecules)
     for molecule in molecules:
-        if max(molecule.GetNumAtoms(), molecule.GetNumBonds()) > LARGEST_GRAPH:
+        if max(molecule.GetNumAtoms(), 2 * molecule.GetNumBonds()) > LARGEST_GRAPH:
             raise MolfoundError(
                 f"a molecule has {molecule.GetNumAtoms()} atoms and {molecule.GetNumBonds()} bonds; "
-                f"a graph holds at most {LARGEST_GRAPH} of each: lower max_heavy_atoms"
+                f"a graph holds at most {LARGEST_GRAPH} and {LARGEST_GRAPH // 2}: lower max_heavy_atoms"
             )
     return _Piece(
         atom_counts=np.diff(block.node_ptr),
@@ -185,14 +198,11 @@ def _joined(pieces: list[_Piece]) -> GraphBlock:
     bond_ptr = offsets(np.concatenate([piece.bond_counts for piece in pieces]))
     begin = np.concatenate([piece.begin for piece in pieces]).astype(np.uint16)
     end = np.concatenate([piece.end for piece in pieces]).astype(np.uint16)
-    source, target, bond = directed_edges(begin, end, node_ptr, bond_ptr)
     return GraphBlock(
         node_ptr=node_ptr,
         edge_ptr=2 * bond_ptr,
         bond_ptr=bond_ptr,
         node_codes=np.concatenate([piece.node_codes for piece in pieces]),
         bond_codes=np.concatenate([piece.bond_codes for piece in pieces]),
-        edge_source=source,
-        edge_target=target,
-        edge_bond=bond,
+        edges=directed_edges(begin, end, node_ptr, bond_ptr),
     )

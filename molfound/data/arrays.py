@@ -38,7 +38,7 @@ class GraphArrays:
     Attributes:
         graphs: their graphs.
         rows: int64 ``[G]``, row number of each in the table, ascending.
-        smiles: ``[G]``, as the table has them.
+        smiles: ``[G]``, as the table has them, or ``[0]`` where they were not loaded.
         encodings: float16, by part (``"laplacian.magnitudes"``): ``[N, k]`` or ``[G, k]``.
         labels: by task.
         weights: float32 ``[G]``, or None for a dataset without sample weights.

@@ -1,7 +1,7 @@
 """The building of shards from a block of rows: what a preparing process does. No torch here, nor in what it imports."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +15,15 @@ from threadpoolctl import threadpool_limits
 from molfound.chem.graphs import GraphBlock, featurize_smiles
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit, without_map_numbers
 from molfound.chem.scaffolds import murcko_scaffold
-from molfound.data import coordinates, label_shards
-from molfound.data.bonds import bond_ends
 from molfound.data.cells import Problem, read_numbers
 from molfound.data.coordinates import block_conformers, coordinates_table
 from molfound.data.families import Family
 from molfound.data.item_order import item_order
 from molfound.data.label_shards import Details, graph_labels, item_labels, labels_table
 from molfound.data.ragged import list_column
-from molfound.data.shards import FileRecord, checksum, parquet_bytes, record_of, write_atomically
+from molfound.data.shards import FileRecord, checksum, record_of, shard_bytes, shard_schema, write_atomically
 from molfound.encodings import compute_encoding
 
-ROW = {"row": "DELTA_BINARY_PACKED"}
 REJECTED = "rejected"  # key of a shard's metadata: its rejected rows as JSON
 
 
@@ -69,7 +66,7 @@ class Job:
         first_row: number of the block's first row in the table.
         smiles: column of the SMILES.
         max_heavy_atoms: the largest accepted molecule.
-        block: the columns that the shards need, as an Arrow stream.
+        block: the columns that the shards need, as an Arrow stream of one record batch.
         shards: each shard's family, and its name up to the checksum.
     """
 
@@ -83,11 +80,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Shard:
-    """The content of a shard: its table, the Parquet encodings of the columns, the rows it rejects."""
+    """The content of a shard: its table, and the rows it rejects."""
 
     table: pa.Table
-    encodings: Mapping[str, str]
-    rejected: list[RejectedRow]
+    rejected: Sequence[RejectedRow] = ()
 
 
 def build_shards(job: Job) -> list[ShardRecord]:
@@ -98,7 +94,8 @@ def build_shards(job: Job) -> list[ShardRecord]:
     """
     # One thread, so that linear algebra gives the same bits whatever the number of cores, and processes do not compete.
     with threadpool_limits(1), silenced_rdkit():
-        block = Block(pa.ipc.open_stream(job.block).read_all(), job)
+        columns = pa.ipc.open_stream(job.block, options=pa.ipc.IpcReadOptions(use_threads=False)).read_all()
+        block = Block(columns, job)
         return [_write(job.folder, stem, family, block) for family, stem in job.shards]
 
 
@@ -106,7 +103,7 @@ class Block:
     """A block of rows, parsed and featurized once for all the families that need it."""
 
     def __init__(self, table: pa.Table, job: Job) -> None:
-        self.columns: dict[str, pa.Array] = {name: pa.concat_arrays(table[name].chunks) for name in table.column_names}
+        self.columns: dict[str, pa.Array] = {name: table[name].chunk(0) for name in table.column_names}
         self.smiles: list[str | None] = self.columns[job.smiles].to_pylist()
         self.rows = np.arange(job.first_row, job.first_row + table.num_rows)
         self._job = job
@@ -147,19 +144,18 @@ class Block:
 def _graphs(family: Family, block: Block) -> Shard:
     graphs, kept, rejections = block.featurized
     problems: Details = {position: (rejection.reason, rejection.detail) for position, rejection in rejections}
-    begin, end = bond_ends(graphs)
     table = pa.table(
         {
             "row": block.rows[kept],
             "smiles": block.columns[family.columns[0]].take(pa.array(kept)),
             "node_codes": list_column(graphs.node_codes, graphs.node_ptr),
             "bond_codes": list_column(graphs.bond_codes, graphs.bond_ptr),
-            "bond_begin": list_column(begin, graphs.bond_ptr),
-            "bond_end": list_column(end, graphs.bond_ptr),
+            "edges": list_column(graphs.edges, graphs.edge_ptr),
             "atoms": np.diff(graphs.node_ptr).astype(np.int32),
+            "bonds": np.diff(graphs.bond_ptr).astype(np.int32),
         }
     )
-    return Shard(table, {**ROW, "smiles": "PLAIN"}, block.rejected(problems))
+    return Shard(table, block.rejected(problems))
 
 
 def _encoding(family: Family, block: Block) -> Shard:
@@ -170,8 +166,7 @@ def _encoding(family: Family, block: Block) -> Shard:
         part: list_column(parts[part], graphs.node_ptr if level == "node" else one_each)
         for part, (level, _) in recipe["parts"].items()
     }
-    table = pa.table({"row": block.rows[block.kept], **columns})
-    return Shard(table, {**ROW, **dict.fromkeys(columns, "BYTE_STREAM_SPLIT")}, [])
+    return Shard(pa.table({"row": block.rows[block.kept], **columns}))
 
 
 def _labels(family: Family, block: Block) -> Shard:
@@ -185,7 +180,7 @@ def _labels(family: Family, block: Block) -> Shard:
         pairs = item_labels(columns, recipe["kind"], recipe["classes"], order)
     kept = np.ones(len(block.rows), np.bool_)
     kept[list(pairs.problems)] = False
-    return Shard(labels_table(block.rows, kept, pairs), label_shards.ENCODINGS, block.rejected(pairs.problems))
+    return Shard(labels_table(block.rows, kept, pairs), block.rejected(pairs.problems))
 
 
 def _weights(family: Family, block: Block) -> Shard:
@@ -205,13 +200,12 @@ def _weights(family: Family, block: Block) -> Shard:
     details = {
         position: (problem.reason, f"column '{column}': '{problem.text}'") for position, problem in found.items()
     }
-    return Shard(table, ROW, block.rejected(details))
+    return Shard(table, block.rejected(details))
 
 
 def _scaffolds(family: Family, block: Block) -> Shard:
     scaffolds = [murcko_scaffold(without_map_numbers(molecule)) for molecule in block.molecules]
-    table = pa.table({"row": block.rows[block.kept], "scaffold": pa.array(scaffolds, pa.string())})
-    return Shard(table, ROW, [])
+    return Shard(pa.table({"row": block.rows[block.kept], "scaffold": pa.array(scaffolds, pa.string())}))
 
 
 def _coordinates(family: Family, block: Block) -> Shard:
@@ -220,7 +214,7 @@ def _coordinates(family: Family, block: Block) -> Shard:
     cells = [block.columns[name].take(kept).to_pylist() for name in family.columns[1:]]
     molecules = [] if family.recipe["source"] in ("generated", "drawn") else block.molecules
     found = block_conformers(family.recipe, smiles, molecules, cells, family.recipe["max_heavy_atoms"])
-    return Shard(coordinates_table(block.rows[block.kept], found), coordinates.ENCODINGS, [])
+    return Shard(coordinates_table(block.rows[block.kept], found))
 
 
 BUILDERS: dict[str, Callable[[Family, Block], Shard]] = {
@@ -236,18 +230,18 @@ BUILDERS: dict[str, Callable[[Family, Block], Shard]] = {
 
 def shard_name(stem: str, content: bytes | memoryview) -> str:
     """Return the name of a shard: it ends with its checksum, so that a shard without a record can be trusted."""
-    return f"{stem}-{checksum(content)}.parquet"
+    return f"{stem}-{checksum(content)}.arrow"
 
 
 def _write(folder: Path, stem: str, family: Family, block: Block) -> ShardRecord:
     shard = BUILDERS[family.name.partition("/")[0]](family, block)
     rejected = json.dumps([list(asdict(row).values()) for row in shard.rejected], ensure_ascii=False)
-    content = parquet_bytes(shard.table, shard.encodings, {REJECTED: rejected})
+    content = shard_bytes(shard.table, {REJECTED: rejected})
     name = shard_name(stem, content)
     write_atomically(folder / name, content)
     return ShardRecord(record_of(name, content), shard.table.num_rows, len(shard.rejected))
 
 
-def read_rejected(schema: pa.Schema) -> list[RejectedRow]:
-    """Return the rejected rows that a shard's schema tells of."""
-    return [RejectedRow(*row) for row in json.loads(schema.metadata[REJECTED.encode()])]
+def read_rejected(content: bytes) -> list[RejectedRow]:
+    """Return the rejected rows that a shard tells of."""
+    return [RejectedRow(*row) for row in json.loads(shard_schema(content).metadata[REJECTED.encode()])]

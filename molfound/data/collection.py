@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from molfound.chem.edges import BOND, REVERSE, SOURCE, TARGET
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.batch import GraphBatch, part_level
 from molfound.data.conformer_tensors import ConformerTensors
 from molfound.data.cropping import cropped
-from molfound.data.packed_edges import packed_edges, unpacked_edges
 from molfound.data.views import STILL, View
 from molfound.data.windows import Blocks, Positions
 from molfound.errors import MolfoundError
@@ -145,7 +145,7 @@ class GraphCollection:
         self.bond_ptr = _joined_ptr([block.bond_ptr for block in graphs])
         self.node_codes = _joined([block.node_codes for block in graphs])
         self.bond_codes = _joined([block.bond_codes for block in graphs])
-        self.edges = torch.cat([packed_edges(block) for block in graphs])
+        self.edges = _joined([block.edges for block in graphs])
         self.encodings = {name: _joined([part.encodings[name] for part in parts]) for name in parts[0].encodings}
         self.labels = {
             task: TaskLabels.from_arrays(dataset, datasets[dataset].labels[task])
@@ -184,7 +184,8 @@ class GraphCollection:
         edge_ptr, edge_graph, edges = _ragged(self.edge_ptr, chosen)
         bond_ptr, _, bonds = _ragged(self.bond_ptr, chosen)
         # index_select gathers rows several times faster than indexing with brackets does.
-        source, target, bond, reverse = unpacked_edges(self.edges.index_select(0, edges))
+        words = self.edges.index_select(0, edges)
+        source, target, bond, reverse = ((words >> n).bitwise_and_(0xFFFF) for n in (SOURCE, TARGET, BOND, REVERSE))
         first_node = node_ptr.index_select(0, edge_graph)
         batch = GraphBatch(
             node_codes=self.node_codes.index_select(0, nodes),
@@ -285,8 +286,9 @@ def _ragged(ptr: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> Tensor:
-    # A copy also of a single array: those that come from a store cannot be written to, which torch does not know.
-    return torch.from_numpy(np.concatenate(arrays))
+    # A copy also of a single array that cannot be written to, as some from a store, which torch does not know.
+    whole = len(arrays) == 1 and arrays[0].flags.writeable
+    return torch.from_numpy(arrays[0] if whole else np.concatenate(arrays))
 
 
 def _joined_ptr(pointers: Sequence[np.ndarray]) -> Tensor:

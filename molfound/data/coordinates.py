@@ -16,8 +16,6 @@ from molfound.chem.edges import offsets
 from molfound.chem.given_coordinates import cxsmiles_coordinates, listed_coordinates, molblock_coordinates
 from molfound.data.ragged import flat_values, list_column
 
-ENCODINGS = {"row": "DELTA_BINARY_PACKED", "coordinates": "BYTE_STREAM_SPLIT", "energies": "BYTE_STREAM_SPLIT"}
-
 
 @dataclass(frozen=True)
 class CoordinateArrays:

@@ -81,7 +81,7 @@ def embedded(
     """
     path = folder / f"embedded-{molecules}-{seed}-{_code_hash()}.parquet"
     if not path.exists():
-        write_atomically(path, parquet_bytes(embedded_table(molecules, seed), encodings={}, metadata={}))
+        write_atomically(path, parquet_bytes(embedded_table(molecules, seed)))
     return path
 
 

@@ -19,7 +19,7 @@ from molfound.encodings import encodings as known_encodings
 from molfound.encodings import part_levels, part_widths
 from molfound.plugins import plugin_of
 
-SCHEMA_VERSION = 1  # of the store's files; a store of another version is prepared anew
+SCHEMA_VERSION = 2  # of the store's files; a store of another version is prepared anew
 
 
 class LabelTask(Protocol):

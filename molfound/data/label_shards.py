@@ -15,8 +15,6 @@ from molfound.data.item_order import ItemOrder
 from molfound.data.ragged import list_column, places
 from molfound.errors import MolfoundError
 
-ENCODINGS = {"row": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}
-
 Details = dict[int, tuple[str, str]]
 """By position in the block: reason and detail of the first thing wrong with the row."""
 

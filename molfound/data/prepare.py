@@ -212,7 +212,9 @@ class _Preparation:
     def _job(self, first_row: int, block: pa.Table, shards: list[tuple[Family, str]]) -> Job:
         columns = list(dict.fromkeys(column for family, _ in shards for column in family.columns))
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, block.select(columns).schema) as writer:
+        # Thousands of mostly empty label columns are fifty times smaller so, and several jobs are in memory at once.
+        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+        with pa.ipc.new_stream(sink, block.select(columns).schema, options=options) as writer:
             writer.write_table(block.select(columns))
         content = sink.getvalue().to_pybytes()
         return Job(self.folder, first_row, self.manifest.smiles, self.data.max_heavy_atoms, content, shards)
@@ -269,7 +271,7 @@ def rejected_table(dataset: str, rejected: Sequence[RejectedRow]) -> memoryview:
             for name in ("input", "reason", "detail")
         },
     }
-    return parquet_bytes(pa.table(columns), {}, {})
+    return parquet_bytes(pa.table(columns))
 
 
 @contextmanager

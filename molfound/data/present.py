@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from molfound.data.build import ShardRecord, read_rejected, shard_name
-from molfound.data.shards import read_parquet, record_of
+from molfound.data.shards import read_shard, record_of
 
 SHARD_FOLDERS = ("graphs-*", "encodings/*", "labels/*", "weights-*", "scaffolds-*", "coordinates-*", "drawings-*")
 
@@ -18,13 +18,12 @@ def whole_shard(folder: Path, path: Path, record: ShardRecord | None, say: Calla
         return None
     if record is not None and record.file.name == name:
         return record
-    table = read_parquet(content, path)
-    return ShardRecord(record_of(name, content), table.num_rows, len(read_rejected(table.schema)))
+    return ShardRecord(record_of(name, content), read_shard(content, path).num_rows, len(read_rejected(content)))
 
 
 def present_shards(folder: Path) -> list[Path]:
-    """Return the shards that lie in the store's folder, listed or not."""
-    return [path for pattern in SHARD_FOLDERS for path in folder.glob(f"{pattern}/*.parquet")]
+    """Return the shards that lie in the store's folder, listed or not, those of other versions among them."""
+    return [path for pattern in SHARD_FOLDERS for path in folder.glob(f"{pattern}/[0-9]*-*-*.*")]
 
 
 def remove_others(folder: Path, listed: set[str]) -> None:

@@ -26,10 +26,12 @@ def list_column(values: NDArray[Any], ptr: NDArray[np.int64]) -> pa.Array:
 
 
 def flat_values(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the items of a column of lists without nulls, laid end to end, and the length of each list."""
-    chunks = column.chunks
-    values = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in chunks]
-    counts = [np.diff(chunk.offsets.to_numpy()).astype(np.int64) for chunk in chunks]
-    if not chunks:
+    """Return the items of a column of lists without nulls, laid end to end, and the length of each list.
+
+    Those of a single chunk are not copied, and cannot be written to.
+    """
+    if not column.num_chunks:
         return np.empty(0, column.type.value_type.to_pandas_dtype()), np.empty(0, np.int64)
-    return np.concatenate(values), np.concatenate(counts)
+    values = [chunk.flatten().to_numpy() for chunk in column.chunks]
+    counts = [np.diff(chunk.offsets.to_numpy()).astype(np.int64) for chunk in column.chunks]
+    return values[0] if len(values) == 1 else np.concatenate(values), np.concatenate(counts)

@@ -1,4 +1,4 @@
-"""Files of a store: written atomically, checked by size and checksum, Parquet bytes that depend on content only."""
+"""Files of a store: written atomically, checked by size and checksum, of bytes that depend on their content only."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from molfound.errors import MolfoundError
 
-ROW_GROUP = 2048  # molecules
+COMPRESSION_LEVEL = 9  # of zstd in shards, which are written once and read often
 PARTIAL = ".partial"  # ending of a file that is being written
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_SUCH_PLACE = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)  # a file for a folder, or the reverse
@@ -136,44 +136,56 @@ def remove_partials(folder: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def parquet_bytes(table: pa.Table, encodings: Mapping[str, str], metadata: Mapping[str, str]) -> memoryview:
-    """Return a table as a zstd Parquet file: the same bytes for the same content.
+def shard_bytes(table: pa.Table, metadata: Mapping[str, str]) -> memoryview:
+    """Return a table as an Arrow file of one record batch, its buffers compressed by zstd.
+
+    The same content gives the same bytes.
 
     Args:
         table: the rows; columns are numbers, text, or flat lists of numbers.
-        encodings: a Parquet encoding by column name; the other columns have a dictionary.
         metadata: text kept in the file's schema.
     """
-    leaves = {
-        name: f"{name}.list.element" if pa.types.is_list(table.schema.field(name).type) else name
-        for name in table.column_names
-    }
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.replace_schema_metadata(dict(metadata)),
-        sink,
-        row_group_size=ROW_GROUP,
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=[leaf for name, leaf in leaves.items() if name not in encodings],
-        column_encoding={leaves[name]: encoding for name, encoding in encodings.items()},
-        write_statistics=False,
-        write_page_checksum=True,
+    options = pa.ipc.IpcWriteOptions(
+        compression=pa.Codec("zstd", compression_level=COMPRESSION_LEVEL), use_threads=False
     )
+    with pa.ipc.new_file(sink, table.schema.with_metadata(dict(metadata)), options=options) as writer:
+        writer.write_table(table.combine_chunks())
     return memoryview(sink.getvalue())
 
 
-def read_parquet(content: bytes, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the table that a shard's bytes hold, or these columns of it, its page checksums verified.
+def read_shard(content: bytes, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table that a shard's bytes hold, or these columns of it, without its metadata.
+
+    Args:
+        content: the bytes, of which `read_checked` has found that they are those that were written.
+        path: of the shard, to name it.
+        columns: in the order of the table's; the others are not decompressed.
 
     Raises:
-        DamagedFileError: bytes that are no whole Parquet file.
+        DamagedFileError: bytes that are no whole Arrow file.
     """
     try:
-        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False) as file:
-            return file.read(columns=None if columns is None else list(columns), use_threads=False)
+        schema = shard_schema(content)
+        included = None if columns is None else sorted(schema.get_field_index(name) for name in columns)
+        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
+        with pa.ipc.open_file(content, options=options) as reader:
+            return reader.read_all().replace_schema_metadata()
     except (pa.ArrowException, OSError) as error:
         raise damaged(path) from error
+
+
+def shard_schema(content: bytes) -> pa.Schema:
+    """Return the schema of a shard, with its metadata."""
+    with pa.ipc.open_file(content) as reader:
+        return reader.schema
+
+
+def parquet_bytes(table: pa.Table) -> memoryview:
+    """Return a table as a zstd Parquet file: the same bytes for the same content."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", compression_level=3, write_statistics=False)
+    return memoryview(sink.getvalue())
 
 
 def read_checked(folder: Path, record: FileRecord) -> bytes:

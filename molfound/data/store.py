@@ -7,11 +7,9 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from molfound.chem.edges import directed_edges, offsets
+from molfound.chem.edges import offsets
 from molfound.chem.graphs import GraphBlock
 from molfound.data.arrays import GraphArrays, LabelArrays
 from molfound.data.build import RejectedRow, read_rejected
@@ -19,8 +17,10 @@ from molfound.data.coordinates import CoordinateArrays, coordinate_arrays
 from molfound.data.families import Family
 from molfound.data.index import Index, StoredFamily
 from molfound.data.ragged import flat_values
-from molfound.data.shards import check_size, read_checked, read_parquet
+from molfound.data.shards import check_size, read_checked, read_shard
 from molfound.errors import MolfoundError, did_you_mean
+
+GRAPH_COLUMNS = ("row", "atoms", "bonds", "node_codes", "bond_codes", "edges")  # what a batch is made of
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,7 @@ class GraphStore:
         for stored in self.families.values():
             for shard in stored.shards:
                 if shard.rejected:
-                    content = read_checked(self.folder, shard.file)
-                    for row in read_rejected(pq.read_schema(pa.BufferReader(content))):
+                    for row in read_rejected(read_checked(self.folder, shard.file)):
                         first.setdefault(row.row, row)
         return [first[row] for row in sorted(first)]
 
@@ -137,10 +136,10 @@ class GraphStore:
         """
         rows, nodes, bonds = [], [], []
         for block in range(self.blocks):
-            table = self.part([block])._used_graphs(["row", "atoms", "bond_begin"])
+            table = self.part([block])._used_graphs(["row", "atoms", "bonds"])
             rows.append(table["row"].to_numpy())
             nodes.append(table["atoms"].to_numpy().astype(np.uint16))
-            bonds.append(pc.list_value_length(table["bond_begin"]).to_numpy().astype(np.uint16))
+            bonds.append(table["bonds"].to_numpy().astype(np.uint16))
         block_ptr = offsets(np.array([len(each) for each in rows]))
         return StoreSizes(np.concatenate(rows), np.concatenate(nodes), np.concatenate(bonds), block_ptr)
 
@@ -152,17 +151,20 @@ class GraphStore:
         """
         return _one_array(self._used_graphs(["row", "smiles"])["smiles"])
 
-    def load(self, tasks: Iterable[str] | None = None, encodings: Iterable[str] | None = None) -> GraphArrays:
+    def load(
+        self, tasks: Iterable[str] | None = None, encodings: Iterable[str] | None = None, *, smiles: bool = True
+    ) -> GraphArrays:
         """Return the molecules that no family rejects, in flat arrays in memory.
 
         Args:
             tasks: whose labels to load; by default all.
             encodings: which encodings to load; by default all.
+            smiles: whether to load their SMILES, which no batch needs.
 
         Raises:
             MolfoundError: a task or encoding that is not here (with the nearest), a damaged shard.
         """
-        table = self._used_graphs()
+        table = self._used_graphs([*GRAPH_COLUMNS, *(["smiles"] if smiles else [])])
         rows = table["row"].to_numpy()
         parts: dict[str, NDArray[np.float16]] = {}
         for name in self.encodings if encodings is None else encodings:
@@ -170,7 +172,7 @@ class GraphStore:
         return GraphArrays(
             graphs=_graphs(table, self.families["graphs"].family),
             rows=rows,
-            smiles=_one_array(table["smiles"]),
+            smiles=_one_array(table["smiles"]) if smiles else pa.array([], pa.string()),
             encodings=parts,
             labels={name: self._labels(name, rows) for name in (self.tasks if tasks is None else tasks)},
             weights=self._table("weights", rows)["weight"].to_numpy() if "weights" in self.families else None,
@@ -237,8 +239,7 @@ class GraphStore:
         contents = (read_checked(self.folder, shard.file) for shard in shards)
         paths = (self.folder / shard.file.name for shard in shards)
         table = pa.concat_tables(
-            read_parquet(content, path, columns).replace_schema_metadata()
-            for content, path in zip(contents, paths, strict=True)
+            read_shard(content, path, columns) for content, path in zip(contents, paths, strict=True)
         )
         if rows is None or np.array_equal(table["row"].to_numpy(), rows):
             return table
@@ -268,19 +269,14 @@ class GraphStore:
 def _graphs(table: pa.Table, family: Family) -> GraphBlock:
     atom_features, bond_features = len(family.recipe["atoms"]), len(family.recipe["bonds"])
     node_ptr = offsets(table["atoms"].to_numpy())
-    begin, bonds = flat_values(table["bond_begin"])
-    end, _ = flat_values(table["bond_end"])
-    bond_ptr = offsets(bonds)
-    source, target, bond = directed_edges(begin, end, node_ptr, bond_ptr)
+    bond_ptr = offsets(table["bonds"].to_numpy())
     return GraphBlock(
         node_ptr=node_ptr,
         edge_ptr=2 * bond_ptr,
         bond_ptr=bond_ptr,
         node_codes=flat_values(table["node_codes"])[0].reshape(int(node_ptr[-1]), atom_features),
         bond_codes=flat_values(table["bond_codes"])[0].reshape(int(bond_ptr[-1]), bond_features),
-        edge_source=source,
-        edge_target=target,
-        edge_bond=bond,
+        edges=flat_values(table["edges"])[0],
     )
 
 

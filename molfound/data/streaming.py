@@ -89,7 +89,7 @@ class StreamedCollection:
         Raises:
             MolfoundError: a damaged shard.
         """
-        arrays = {name: self._stores[name].part(chosen).load() for name, chosen in blocks.items() if chosen}
+        arrays = {name: self._stores[name].part(chosen).load(smiles=False) for name, chosen in blocks.items() if chosen}
         window = GraphCollection(arrays, self._tasks_of(arrays), crop=self.crop) if arrays else None
         opened = OpenedBlocks(self, self._resident, window, {name: tuple(sorted(set(blocks[name]))) for name in arrays})
         del arrays

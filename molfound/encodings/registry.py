@@ -144,7 +144,5 @@ _ONE_ATOM = GraphBlock(
     bond_ptr=np.array([0, 0]),
     node_codes=np.zeros((1, 0), dtype=np.uint8),
     bond_codes=np.zeros((0, 0), dtype=np.uint8),
-    edge_source=np.zeros(0, dtype=np.uint16),
-    edge_target=np.zeros(0, dtype=np.uint16),
-    edge_bond=np.zeros(0, dtype=np.uint16),
+    edges=np.zeros(0, dtype=np.int64),
 )

@@ -10,6 +10,8 @@ import pytest
 from rdkit import Chem
 
 from molfound.chem import GraphBlock, featurize, featurize_smiles, graphs
+from molfound.chem.edges import BOND, REVERSE, SOURCE, TARGET, directed_edges, local_numbers
+from molfound.chem.graphs import LARGEST_GRAPH
 from molfound.errors import MolfoundError
 from tests.chem.examples import SMILES, molecules
 
@@ -37,6 +39,8 @@ def test_edges_are_the_bonds_in_both_directions_sorted_by_target_then_source():
         ]
         ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.GetIdx()) for bond in mol.GetBonds()]
         assert found == sorted([(a, b, i) for a, b, i in ends] + [(b, a, i) for a, b, i in ends])
+        reverse = local_numbers(block.edges[edges], REVERSE)
+        assert [found[edge] for edge in reverse] == [(source, target, bond) for target, source, bond in found]
         assert block.node_ptr[number + 1] - block.node_ptr[number] == mol.GetNumAtoms()
         assert block.bond_ptr[number + 1] - block.bond_ptr[number] == mol.GetNumBonds()
 
@@ -47,8 +51,9 @@ def test_types_and_shapes_are_the_contract_s():
     assert kinds == {
         **dict.fromkeys(["node_ptr", "edge_ptr", "bond_ptr"], np.dtype(np.int64)),
         **dict.fromkeys(["node_codes", "bond_codes"], np.dtype(np.uint8)),
-        **dict.fromkeys(["edge_source", "edge_target", "edge_bond"], np.dtype(np.uint16)),
+        "edges": np.dtype(np.int64),
     }
+    assert {local.dtype for local in (block.edge_source, block.edge_target, block.edge_bond)} == {np.dtype(np.uint16)}
     assert block.node_codes.shape == (block.node_ptr[-1], len(ATOMS))
     assert block.bond_codes.shape == (block.bond_ptr[-1], len(BONDS))
 
@@ -105,10 +110,12 @@ def test_unknown_features_are_named():
 
 
 def test_a_graph_beyond_its_local_numbers_is_refused(monkeypatch):
-    monkeypatch.setattr(graphs, "LARGEST_GRAPH", 3)
-    assert featurize([Chem.MolFromSmiles("CCC")], [], []).node_count == 3
-    with pytest.raises(MolfoundError, match="4 atoms and 3 bonds"):
+    monkeypatch.setattr(graphs, "LARGEST_GRAPH", 5)
+    assert featurize([Chem.MolFromSmiles("CCC.C.C")], [], []).node_count == 5
+    with pytest.raises(MolfoundError, match="4 atoms and 3 bonds; a graph holds at most 5 and 2"):
         featurize([Chem.MolFromSmiles("CCCC")], [], [])
+    with pytest.raises(MolfoundError, match="6 atoms and 0 bonds"):
+        featurize([Chem.MolFromSmiles("C.C.C.C.C.C")], [], [])
 
 
 def test_large_graphs_keep_their_local_numbers():
@@ -117,6 +124,16 @@ def test_large_graphs_keep_their_local_numbers():
     half = block.edge_count // 2
     assert block.edge_target[half:].tolist() == block.edge_target[:half].tolist()
     assert (block.edge_target[-1], block.edge_source[-1], block.edge_bond[-1]) == (length - 1, length - 2, length - 2)
+
+
+def test_the_largest_graph_keeps_its_local_numbers():
+    bonds = LARGEST_GRAPH // 2
+    chain = np.arange(bonds + 1).astype(np.uint16)
+    edges = directed_edges(chain[:-1], chain[1:], np.array([0, bonds + 1]), np.array([0, bonds]))
+    assert edges[-1] < 0
+    target, source, bond, reverse = (local_numbers(edges, n).tolist() for n in (TARGET, SOURCE, BOND, REVERSE))
+    assert (target[-1], source[-1], bond[-1], reverse[-1]) == (bonds, bonds - 1, bonds - 1, 2 * bonds - 2)
+    assert [source[edge] for edge in reverse] == target
 
 
 def test_spawned_processes_give_the_same_blocks():

@@ -56,7 +56,7 @@ def preparing(
 
 def wait_for_shards(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
-    while len(list(folder.rglob("0*.parquet"))) < count and process.poll() is None and time.monotonic() < deadline:
+    while len(list(folder.rglob("0*.arrow"))) < count and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
 
 
@@ -69,7 +69,7 @@ def running(pid: int) -> bool:
 
 
 def finished_shards(folder: Path) -> int:
-    return len(list(folder.rglob("0*.parquet")))
+    return len(list(folder.rglob("0*.arrow")))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_rebuilt_shard_is_said_in_one_line(
     small: Manifest, prepare: Prepare, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = prepare(small).folder
-    shard = sorted(folder.rglob("0*.parquet"))[0]
+    shard = sorted(folder.rglob("0*.arrow"))[0]
     shard.write_bytes(b"PAR1")
     capfd.readouterr()
     prepare(small, progress=True)

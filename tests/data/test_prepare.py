@@ -7,17 +7,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rdkit import Chem
 
-from molfound.chem.edges import directed_edges
-from molfound.chem.graphs import GraphBlock, featurize, featurize_smiles
+from molfound.chem.graphs import GraphBlock, featurize_smiles
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.config.component import Component
 from molfound.config.schema import FeaturesConfig, ScaffoldSplit
 from molfound.data import prepare as preparation
-from molfound.data.bonds import bond_ends
 from molfound.data.collection import GraphCollection
 from molfound.data.manifest import Manifest
 from molfound.data.splits import make_split
@@ -65,15 +61,6 @@ def test_what_is_loaded_is_what_the_molecules_yield(tmp_path: Path, prepare: Pre
     assert [(row.row, row.reason, row.detail) for row in store.rejected()] == [
         (position, rejection.reason, rejection.detail) for position, rejection in rejections
     ]
-
-
-@given(st.lists(st.sampled_from([*SMILES, "C12C3C4C1C5C2C3C45", "B1OC2=C(CO1)C=CC=C2", "[Fe]"])))
-def test_edges_follow_from_the_ends_of_the_bonds(smiles: list[str]) -> None:
-    graphs = featurize([Chem.MolFromSmiles(text) for text in smiles], [], [])
-    edges = directed_edges(*bond_ends(graphs), graphs.node_ptr, graphs.bond_ptr)
-    for found, expected in zip(edges, (graphs.edge_source, graphs.edge_target, graphs.edge_bond), strict=True):
-        assert found.dtype == expected.dtype
-        np.testing.assert_array_equal(found, expected)
 
 
 def test_every_rejected_row_is_listed_with_its_reason(tmp_path: Path, prepare: Prepare) -> None:

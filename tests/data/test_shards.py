@@ -4,19 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from molfound.chem.edges import offsets
-from molfound.data.ragged import list_column
+from molfound.data.ragged import flat_values, list_column
 from molfound.data.shards import (
     DamagedFileError,
     parquet_bytes,
     read_checked,
-    read_parquet,
+    read_shard,
     record_of,
     remove_partials,
+    shard_bytes,
+    shard_schema,
     write_atomically,
 )
 from molfound.errors import MolfoundError
@@ -30,23 +33,49 @@ def example() -> pa.Table:
     return pa.table({"row": np.arange(5000), "text": pa.array([f"C{i}" for i in range(5000)]), "halves": lists})
 
 
-ENCODINGS = {"row": "DELTA_BINARY_PACKED", "text": "PLAIN", "halves": "BYTE_STREAM_SPLIT"}
-
-
-def test_parquet_bytes_depend_on_content_only_and_come_in_bounded_row_groups() -> None:
+def test_a_shard_depends_on_its_content_only_and_is_one_record_batch() -> None:
     table = example()
-    content = parquet_bytes(table, ENCODINGS, {"note": "é"})
+    content = bytes(shard_bytes(table, {"note": "é"}))
     in_pieces = pa.concat_tables([table.slice(0, 7), table.slice(7)])
-    assert bytes(parquet_bytes(in_pieces.combine_chunks(), ENCODINGS, {"note": "é"})) == bytes(content)
-    with pa.parquet.ParquetFile(pa.BufferReader(content)) as file:
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
-    assert sizes == [2048, 2048, 904]
-    read = read_parquet(bytes(content), Path("x"))
-    assert read.schema.metadata[b"note"].decode() == "é"
-    assert read.replace_schema_metadata().equals(table)
+    assert bytes(shard_bytes(in_pieces, {"note": "é"})) == content
+    assert shard_schema(content).metadata == {b"note": "é".encode()}
+    with pa.ipc.open_file(content) as file:
+        assert file.num_record_batches == 1
+    read = read_shard(content, Path("x"))
+    assert read.schema.metadata is None
+    assert read.equals(table)
 
 
-SMALL = bytes(parquet_bytes(example().slice(0, 50), ENCODINGS, {"note": "x"}))
+@pytest.mark.parametrize("columns", [["halves"], ["row", "halves"], ["halves", "text"], ["row", "text", "halves"]])
+def test_of_a_shard_only_the_columns_asked_for_are_read(columns: list[str]) -> None:
+    table = example()
+    read = read_shard(bytes(shard_bytes(table, {})), Path("x"), columns)
+    in_order = [name for name in table.column_names if name in columns]
+    assert read.equals(table.select(in_order))
+
+
+def test_a_shard_without_rows_has_its_columns() -> None:
+    empty = example().slice(0, 0)
+    assert read_shard(bytes(shard_bytes(empty, {})), Path("x")).equals(empty)
+    values, counts = flat_values(empty["halves"])
+    assert (values.dtype, len(values), len(counts)) == (np.float16, 0, 0)
+
+
+def test_what_is_no_arrow_file_is_named_as_damaged(tmp_path: Path) -> None:
+    (tmp_path / "s.arrow").touch()
+    for content in (b"", b"ARROW1", bytes(shard_bytes(example(), {}))[:-20]):
+        with pytest.raises(DamagedFileError, match=r"s\.arrow is damaged"):
+            read_shard(content, tmp_path / "s.arrow")
+
+
+def test_parquet_bytes_depend_on_content_only() -> None:
+    table = example()
+    content = parquet_bytes(table)
+    assert bytes(parquet_bytes(example())) == bytes(content)
+    assert pq.read_table(pa.BufferReader(content)).equals(table)
+
+
+SMALL = bytes(shard_bytes(example().slice(0, 50), {"note": "x"}))
 
 
 @given(st.integers(0, len(SMALL) - 1), st.integers(1, 255), st.booleans())
@@ -54,20 +83,20 @@ def test_any_changed_byte_and_any_cut_is_noticed(
     tmp_path_factory: pytest.TempPathFactory, at: int, change: int, cut: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("shards")
-    record = record_of("s.parquet", SMALL)
+    record = record_of("s.arrow", SMALL)
     damaged = bytearray(SMALL[:at] if cut else SMALL)
     if not cut:
         damaged[at] ^= change
-    (folder / "s.parquet").write_bytes(damaged)
-    with pytest.raises(DamagedFileError, match=r"s\.parquet is damaged; prepare the data again"):
+    (folder / "s.arrow").write_bytes(damaged)
+    with pytest.raises(DamagedFileError, match=r"s\.arrow is damaged; prepare the data again"):
         read_checked(folder, record)
-    (folder / "s.parquet").write_bytes(SMALL)
+    (folder / "s.arrow").write_bytes(SMALL)
     assert read_checked(folder, record) == SMALL
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DamagedFileError, match=r"s\.parquet is missing"):
-        read_checked(tmp_path, record_of("s.parquet", b""))
+    with pytest.raises(DamagedFileError, match=r"s\.arrow is missing"):
+        read_checked(tmp_path, record_of("s.arrow", b""))
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
@@ -140,7 +169,7 @@ def test_any_other_error_is_not_hidden_and_leaves_nothing_partial(
 
 def test_partial_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
     (tmp_path / "graphs").mkdir()
-    (tmp_path / "graphs" / ".00000-a.parquet.12.34.partial").write_bytes(b"half")
-    (tmp_path / "graphs" / "00001-a.parquet").write_bytes(b"whole")
+    (tmp_path / "graphs" / ".00000-a.arrow.12.34.partial").write_bytes(b"half")
+    (tmp_path / "graphs" / "00001-a.arrow").write_bytes(b"whole")
     remove_partials(tmp_path)
-    assert [path.name for path in (tmp_path / "graphs").iterdir()] == ["00001-a.parquet"]
+    assert [path.name for path in (tmp_path / "graphs").iterdir()] == ["00001-a.arrow"]

@@ -13,6 +13,7 @@ from tests.data.conftest import Prepare, contents, manifest_of, write_csv
 
 def test_only_what_is_asked_for_is_loaded(small: Manifest, prepare: Prepare) -> None:
     store = GraphStore.open(prepare(small).folder)
+    assert len(store.load(smiles=False).smiles) == 0
     assert (store.tasks, store.encodings) == (("task",), ("laplacian", "random_walk"))
     arrays = store.load(tasks=[], encodings=["random_walk"])
     assert (list(arrays.labels), list(arrays.encodings)) == ([], ["random_walk.probabilities"])
@@ -58,7 +59,7 @@ def test_without_expectations_the_latest_preparation_is_opened(small: Manifest, 
         assert GraphStore.open(report.folder).load().encodings["laplacian.eigenvalues"].shape[1] == pairs
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": 1}', b"\xff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": 2}', b"\xff"])
 def test_a_damaged_index_is_told_and_made_anew(
     small: Manifest, prepare: Prepare, damage: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,18 +77,21 @@ def test_a_store_of_another_schema_is_told_and_built_anew(
 ) -> None:
     report = prepare(small)
     before = set(contents(report.folder))
+    earlier = shards(report.folder)[0].with_suffix(".parquet")
+    earlier.touch()
     for module in (families, index):
         monkeypatch.setattr(module, "SCHEMA_VERSION", 99)
-    with pytest.raises(MolfoundError, match=r"another version of molfound \(schema 1, this one reads 99\)"):
+    with pytest.raises(MolfoundError, match=r"another version of molfound \(schema 2, this one reads 99\)"):
         GraphStore.open(report.folder)
     again = prepare(small)
     assert again.built == 12
+    assert not earlier.exists()
     assert set(contents(report.folder)) & before == {"store.json", "rejected.parquet"}
     assert json.loads((report.folder / "store.json").read_text())["schema"] == 99
 
 
 def shards(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("0*.parquet"))
+    return sorted(folder.rglob("0*.arrow"))
 
 
 @pytest.mark.parametrize("number", range(12))

@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 
 from molfound.chem import GraphBlock, featurize_smiles
+from molfound.chem.edges import directed_edges
 
 C60 = (
     "c12c3c4c5c1c1c6c7c2c2c8c3c3c9c4c4c%10c5c5c1c1c6c6c%11c7c2c2c7c8c3c3c8c9c4c4c9c%10c5c5c1c1c6c6c%11c2c2c7c3c3c8"
@@ -42,22 +43,15 @@ def block_of_graphs(graphs: Sequence[nx.Graph]) -> GraphBlock:
     """Return a block of graphs whose nodes are 0 … n-1."""
     sizes = [graph.number_of_nodes() for graph in graphs]
     bonds = [graph.number_of_edges() for graph in graphs]
-    edges = [
-        edge
-        for graph in graphs
-        for edge in sorted((v, u, i) for i, ends in enumerate(graph.edges) for u, v in (ends, ends[::-1]))
-    ]
-    columns = np.array(edges, dtype=np.uint16).reshape(-1, 3)
-    bond_ptr = np.cumsum([0, *bonds])
+    ends = np.array([ends for graph in graphs for ends in graph.edges], dtype=np.uint16).reshape(-1, 2)
+    node_ptr, bond_ptr = np.cumsum([0, *sizes]), np.cumsum([0, *bonds])
     return GraphBlock(
-        node_ptr=np.cumsum([0, *sizes]),
+        node_ptr=node_ptr,
         edge_ptr=2 * bond_ptr,
         bond_ptr=bond_ptr,
         node_codes=np.zeros((sum(sizes), 0), dtype=np.uint8),
         bond_codes=np.zeros((sum(bonds), 0), dtype=np.uint8),
-        edge_source=columns[:, 1],
-        edge_target=columns[:, 0],
-        edge_bond=columns[:, 2],
+        edges=directed_edges(ends[:, 0], ends[:, 1], node_ptr, bond_ptr),
     )
 
 

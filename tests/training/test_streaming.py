@@ -27,7 +27,7 @@ from tests.training.test_resume import EVERY_STEP, assert_same_run, train_until
 
 BLOCKS = "data.block_rows=8"
 # In GiB: some blocks of `props`, all of `atoms`; some blocks of either.
-SMALL, TINY = "data.memory=2.5e-5", "data.memory=8e-6"
+SMALL, TINY = "data.memory=2.8e-5", "data.memory=8e-6"
 
 
 def loaded(experiment: MakeExperiment, *overrides: str) -> TaskMixture:
