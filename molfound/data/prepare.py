@@ -1,8 +1,8 @@
 """Preparation: from a dataset's table to its graph store, in parallel, resumable, the same bytes whatever happened."""
 
-from collections import Counter
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data import embedded, lookalike  # noqa: F401 (they register their generators)
-from molfound.data.build import Job, RejectedRow, ShardRecord
+from molfound.data.build import Job, ShardRecord
 from molfound.data.cells import holds_lists, holds_numbers
 from molfound.data.coordinate_source import coordinate_source
 from molfound.data.families import Family, LabelTask, column_digest, requested_families
@@ -21,15 +21,14 @@ from molfound.data.index import INDEX, Index, StoredFamily, UnreadableIndexError
 from molfound.data.manifest import Manifest, locate_files
 from molfound.data.present import present_shards, remove_others, whole_shard
 from molfound.data.progress import MoleculeProgress
-from molfound.data.shards import held, parquet_bytes, remove_partials, write_atomically, writing_to
+from molfound.data.row_lists import FLAT_FILE, REJECTED_FILE, listed, reason_counts, write_lists
+from molfound.data.shards import held, remove_partials, writing_to
 from molfound.data.store import GraphStore
 from molfound.data.tables import Table, expand_columns
-from molfound.data.workers import ShardBuilders, available_cores
+from molfound.data.workers import Builders, shard_builders
 from molfound.errors import MolfoundError
 
 LOCK = ".lock"
-REJECTED_FILE = "rejected.parquet"
-FLAT_FILE = "without_coordinates.parquet"  # as the rejected rows, but these are used
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,9 @@ class PreparationReport:
     def __str__(self) -> str:
         """Return one line: rows, molecules, and the rejected rows by reason."""
         count = sum(self.rejected.values())
-        reasons = f" ({_listed(self.rejected)}; see {self.folder / REJECTED_FILE})" if count else ""
+        reasons = f" ({listed(self.rejected)}; see {self.folder / REJECTED_FILE})" if count else ""
         line = f"{self.dataset}: {self.rows:,} rows, {self.rows - count:,} molecules, {count:,} rejected{reasons}"
-        flat = f"{sum(self.flat.values()):,} without coordinates ({_listed(self.flat)}; see {self.folder / FLAT_FILE})"
+        flat = f"{sum(self.flat.values()):,} without coordinates ({listed(self.flat)}; see {self.folder / FLAT_FILE})"
         return f"{line}, {flat}" if self.flat else line
 
 
@@ -81,14 +80,15 @@ def prepare_dataset(
     """Make sure that a dataset's store holds all this, and say what was done.
 
     Shards that are there, whole, and made from the present rows and settings are kept; all others are built. Two
-    processes that prepare one store do not meet: one builds, the other waits.
+    processes that prepare one store do not meet: one builds, the other waits. A store that may only be read is used as
+    it is, if it has all that is asked for.
 
     Args:
         manifest: the dataset.
         tasks: whose labels to store, by name; label wildcards are expanded here.
         features: the atom and bond features.
         encodings: options of each encoding, by name.
-        data: rows per shard, number of processes, limits.
+        data: rows per shard, what builds them, limits.
         root: folder of the data files.
         store: folder of all stores; this one is in its folder ``<dataset>``.
         scaffolds: whether to store Murcko scaffolds, for a scaffold split.
@@ -97,11 +97,12 @@ def prepare_dataset(
 
     Raises:
         MolfoundError: anything the user can mend: a missing file or column, a full disk, too many rejected rows, a
-            script that every process started by it runs again.
+            store that lacks something and may only be read.
     """
     folder = store / manifest.name
-    with _held(folder, progress):
-        remove_partials(folder)
+    with _held(folder, progress) as writable:
+        if writable:
+            remove_partials(folder)
         table = _table(manifest, root, folder)
         labels = {name: expand_columns(task.labels, table.columns) for name, task in tasks.items()}
         _check_columns(manifest, tasks, labels, table)
@@ -117,7 +118,7 @@ def prepare_dataset(
             coordinates=None if data.conformers is None else coordinate_source(manifest, data.conformers, table),
             drawings=data.conformers is not None and data.conformers.drawn > 0,
         )
-        return _Preparation(manifest, table, families, data, folder, plugins, progress).run()
+        return _Preparation(manifest, table, families, data, folder, writable, plugins, progress).run()
 
 
 def open_table(manifest: Manifest, root: Path, store: Path, *, progress: bool = True) -> Table:
@@ -154,11 +155,12 @@ class _Preparation:
         families: tuple[Family, ...],
         data: DataConfig,
         folder: Path,
+        writable: bool,
         plugins: Sequence[Path],
         progress: bool,
     ) -> None:
         self.manifest, self.table, self.families, self.data = manifest, table, families, data
-        self.folder, self.plugins, self.progress = folder, plugins, progress
+        self.folder, self.writable, self.plugins, self.progress = folder, writable, plugins, progress
         self.previous = _previous_index(folder, self._say)
         self.records = self.previous.records() if self.previous else {}
         # Families of earlier preparations stay while their shards are those of the present rows.
@@ -174,23 +176,37 @@ class _Preparation:
 
     def run(self) -> PreparationReport:
         """Build what is missing, then write the rejected rows and the index, then remove what nothing refers to."""
-        total = self.table.rows()
-        processes = min(self.data.processes or available_cores(), max(1, -(-total // self.data.block_rows)))
+        about_rows, data = self.table.about_rows(), self.data
         columns = list(dict.fromkeys(name for family in (*self.families, *self.others) for name in family.columns))
         rows = 0
+        builders: Builders | None = None
         with (
-            MoleculeProgress(f"preparing {self.manifest.name}", total, self.progress) as bar,
-            ShardBuilders(processes, self.plugins) as builders,
+            MoleculeProgress(f"preparing {self.manifest.name}", about_rows, self.progress) as bar,
+            ExitStack() as opened,
         ):
-            for block in self.table.blocks(columns, self.data.block_rows):
+            for block in self.table.blocks(columns, data.block_rows):
                 missing = self._missing_shards(block, bar.say)
                 if missing:
+                    self._check_writable(missing[0][0])
+                    if builders is None:
+                        blocks = -(-about_rows // data.block_rows)
+                        builders = opened.enter_context(
+                            shard_builders(data.engine, data.processes, blocks, self.plugins)
+                        )
                     builders.add(self._job(rows, block, missing), partial(self._take, bar, block.num_rows))
                 else:
                     bar.advance(block.num_rows, computed=False)
                 rows += block.num_rows
-            builders.finish()
+            if builders is not None:
+                builders.finish()
         return self._concluded(rows)
+
+    def _check_writable(self, missing: Family) -> None:
+        if not self.writable:
+            raise MolfoundError(
+                f"{self.folder} may only be read, and lacks {missing.name} as it is asked for: prepare it where it may "
+                "be written, or choose another folder with data.store"
+            )
 
     def _missing_shards(self, block: pa.Table, say: Callable[[str], None]) -> list[tuple[Family, str]]:
         """Return the shards to build for the next block, and take those that are there."""
@@ -229,30 +245,41 @@ class _Preparation:
         index = Index(self.manifest.name, rows, self.data.block_rows, tuple(families), families)
         store = GraphStore(self.folder, index, {stored.family.name: stored for stored in families.values()})
         rejected, flat = store.rejected(), store.without_coordinates()
-        reasons = dict(Counter(row.reason for row in rejected).most_common())
-        write_atomically(self.folder / REJECTED_FILE, rejected_table(self.manifest.name, rejected))
-        if self.data.conformers is None:
-            (self.folder / FLAT_FILE).unlink(missing_ok=True)
-        else:
-            write_atomically(self.folder / FLAT_FILE, rejected_table(self.manifest.name, flat))
+        reasons = reason_counts(rejected)
+        if self.writable:
+            with_coordinates = self.data.conformers is not None
+            write_lists(self.folder, self.manifest.name, rejected, flat if with_coordinates else None)
         if len(rejected) > self.data.max_rejected * rows:
             raise MolfoundError(
                 f"dataset '{self.manifest.name}': {len(rejected):,} of {rows:,} rows are rejected, more than "
-                f"data.max_rejected = {self.data.max_rejected:g} allows: {_listed(reasons)}; "
+                f"data.max_rejected = {self.data.max_rejected:g} allows: {listed(reasons)}; "
                 f"see {self.folder / REJECTED_FILE}"
             )
+        if self.writable:
+            self._write_index(index)
+        else:
+            self._check_index(index)
+        built, reused = self.built, len(self.finished) - self.built
+        return PreparationReport(
+            self.manifest.name, self.folder, self.families, rows, reasons, built, reused, reason_counts(flat)
+        )
+
+    def _write_index(self, index: Index) -> None:
         kept = {
             family.folder: self._stored(family, self.records)
             for family in self.others
             if all(stem in self.records and stem in self.present for stem in self.stems[family.folder])
         }
-        replace(index, families=families | kept).write(self.folder)
-        remove_others(
-            self.folder, {shard.file.name for stored in (families | kept).values() for shard in stored.shards}
-        )
-        built, reused = self.built, len(self.finished) - self.built
-        why_flat = dict(Counter(row.reason for row in flat).most_common())
-        return PreparationReport(self.manifest.name, self.folder, self.families, rows, reasons, built, reused, why_flat)
+        families = {**index.families, **kept}
+        replace(index, families=families).write(self.folder)
+        remove_others(self.folder, {shard.file.name for stored in families.values() for shard in stored.shards})
+
+    def _check_index(self, index: Index) -> None:
+        """Refuse an index that does not list what is there, for it cannot be written anew."""
+        known = self.previous.families if self.previous else {}
+        for name, stored in index.families.items():
+            if name not in known or known[name].shards != stored.shards:
+                self._check_writable(stored.family)
 
     def _stored(self, family: Family, records: Mapping[str, ShardRecord]) -> StoredFamily:
         return StoredFamily(family, tuple(records[stem] for stem in self.stems[family.folder]))
@@ -261,28 +288,21 @@ class _Preparation:
         MoleculeProgress("", 0, self.progress).say(line)
 
 
-def rejected_table(dataset: str, rejected: Sequence[RejectedRow]) -> memoryview:
-    """Return ``rejected.parquet``: dataset, row, input, reason and detail of each rejected row."""
-    columns = {
-        "dataset": pa.array([dataset] * len(rejected), pa.string()),
-        "row": pa.array([row.row for row in rejected], pa.int64()),
-        **{
-            name: pa.array([getattr(row, name) for row in rejected], pa.string())
-            for name in ("input", "reason", "detail")
-        },
-    }
-    return parquet_bytes(pa.table(columns))
-
-
 @contextmanager
-def _held(folder: Path, progress: bool) -> Iterator[None]:
-    """Hold the store's folder, to write into it; say so when another process holds it, and wait."""
+def _held(folder: Path, progress: bool) -> Iterator[bool]:
+    """Hold the store's folder and yield whether it may be written; one that may not is not held.
+
+    If another process holds it, say so and wait.
+    """
+    if os.access(folder, os.R_OK) and not os.access(folder, os.W_OK):
+        yield False
+        return
     say = MoleculeProgress("", 0, progress).say
     with (
         writing_to(folder),
         held(folder / LOCK, lambda: say(f"another process prepares {folder}; waiting for it")),
     ):
-        yield
+        yield True
 
 
 def _check_columns(
@@ -310,7 +330,3 @@ def _previous_index(folder: Path, say: Callable[[str], None]) -> Index | None:
     except UnreadableIndexError as error:
         say(f"{str(error).partition(';')[0]}: it is prepared anew")
         return None
-
-
-def _listed(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())

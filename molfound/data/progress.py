@@ -71,9 +71,11 @@ class MoleculeProgress(ShownProgress):
 
     Args:
         title: what is being done.
-        total: how many molecules there are.
+        total: about how many molecules there are.
         shown: whether to show anything.
     """
+
+    total: int
 
     def __init__(self, title: str, total: int, shown: bool = True) -> None:
         columns = (TaskProgressColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
@@ -84,6 +86,7 @@ class MoleculeProgress(ShownProgress):
         """Count molecules that are done; `computed`: now, and not in an earlier preparation."""
         self.done += molecules
         self.computed += molecules * computed
+        self.total = max(self.total, self.done)
         seconds = max(time.monotonic() - self.started, 1e-9)
         rate = f"{self.computed / seconds:,.0f} molecules/s" if self.computed else ""
-        self.show(lambda: f"{self.title}: {self.done:,} of {self.total:,} molecules, {rate}", rate=rate)
+        self.show(lambda: f"{self.title}: {self.done:,} of about {self.total:,} molecules, {rate}", rate=rate)

@@ -19,6 +19,9 @@ ARRAY_GLOBALS: list[Any] = [
     *(type(np.dtype(kind)) for kind in (np.int64, np.int32, np.int16, np.uint32, np.uint64)),
 ]
 
+UNPACKED = 100
+"""How many times its size a file may unpack to: row numbers in order, compressed, do to five times theirs."""
+
 
 def read_split_file(path: Path) -> dict[str, NDArray[np.int64]]:
     """Return the row numbers of each part, in the file's order.
@@ -29,15 +32,28 @@ def read_split_file(path: Path) -> dict[str, NDArray[np.int64]]:
       shorter ones filled up with empty cells. Empty lines are skipped; every other one is as wide as the header.
 
     Raises:
-        MolfoundError: a file that is missing, unreadable, of another kind, or holds something other than row numbers.
+        MolfoundError: a file that is missing, unreadable, of another kind, holds something other than row numbers, or
+            unpacks to more than `UNPACKED` times its size.
     """
     readers = {".pt": _read_pt, ".npz": _read_npz, ".csv": _read_csv}
     if path.suffix not in readers:
         raise MolfoundError(f"split file {path} should end in .pt, .npz or .csv")
     if not path.is_file():
         raise MolfoundError(f"split file not found: {path}")
+    _check_unpacked(path)
     parts = readers[path.suffix](path)
     return {str(part): _row_numbers(rows, str(part), path) for part, rows in parts.items()}
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a zip archive, which ``.pt`` and ``.npz`` files are, that would fill the memory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile:
+        return
+    if unpacked > UNPACKED * path.stat().st_size:
+        raise MolfoundError(f"split file {path} would unpack to {unpacked:,} bytes, over {UNPACKED} times its size")
 
 
 def _read_pt(path: Path) -> dict[Any, Any]:

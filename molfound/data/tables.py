@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from molfound.data.column_types import common_type, plain, plain_type
 from molfound.errors import MolfoundError, did_you_mean
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LISTS = (".smi", ".smiles", ".txt")
 READ_BYTES = 8 << 20  # of a delimited file at a time, of which Arrow reads some thirty ahead; no row may be longer
 READ_ROWS = 8192  # of a Parquet file at a time
+BUFFER = 1 << 16  # of each column of a Parquet file, so that a row group of any size is read piece by piece
 
 
 class Table:
@@ -26,7 +28,8 @@ class Table:
 
     Cells of CSV and TSV files are text; an empty line is no row. Parquet columns keep their types, with text as plain
     strings whatever its encoding in the file, and decimals as float64. A SMILES file has no header and the one column
-    ``smiles``, the first word of each line.
+    ``smiles``, the first word of each line. A column whose type is not the same in all files is read as one that holds
+    all: wider numbers, or text.
 
     Args:
         paths: the files, by their ending ``.csv``, ``.tsv``, ``.smi``, ``.smiles``, ``.txt`` (plain or ``.gz``) or
@@ -34,25 +37,34 @@ class Table:
 
     Raises:
         MolfoundError: a file that is missing, of another kind, unreadable or empty, that has two columns of one name,
-            or that lacks a column of the first file.
+            or that lacks a column of the first file or has it of a type that does not go with the others'.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files = [_open(path) for path in _matching(paths)]
         first = self._files[0]
         self.columns: tuple[str, ...] = tuple(first.types)
-        self.types: dict[str, pa.DataType] = first.types
-        for file in self._files:
-            missing = [name for name in self.columns if name not in file.types]
-            if missing:
-                raise MolfoundError(f"{file.path} has no column '{missing[0]}', and {first.path} has")
+        self.types: dict[str, pa.DataType] = dict(first.types)
+        for file in self._files[1:]:
+            for name, kind in self.types.items():
+                if name not in file.types:
+                    raise MolfoundError(f"{file.path} has no column '{name}', and {first.path} has")
+                common = common_type(kind, file.types[name])
+                if common is None:
+                    raise MolfoundError(
+                        f"column '{name}' holds {file.types[name]} in {file.path}, and {kind} in the files before it"
+                    )
+                self.types[name] = common
 
     def __repr__(self) -> str:
         return f"Table({', '.join(str(file.path) for file in self._files)})"
 
-    def rows(self) -> int:
-        """Return the number of rows; delimited files are read through for it."""
-        return sum(file.rows() for file in self._files)
+    def about_rows(self) -> int:
+        """Return about how many rows there are, without reading more than the beginning of a file.
+
+        Exact where all files are Parquet files, or small.
+        """
+        return sum(file.about_rows() for file in self._files)
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise `MolfoundError`, with the nearest name, for the first column that the table lacks."""
@@ -64,7 +76,7 @@ class Table:
         """Yield these columns in blocks of `block_rows` rows; the last block holds what is left.
 
         Raises:
-            MolfoundError: an unknown column, a malformed file, or a table without rows.
+            MolfoundError: an unknown column, a malformed file, a table without rows, or a block with 2 GiB of text.
         """
         self.require(columns)
         pending: list[pa.RecordBatch] = []
@@ -77,10 +89,10 @@ class Table:
                 pending.append(taken)
                 count += taken.num_rows
                 if count == block_rows:
-                    yield pa.Table.from_batches(pending).combine_chunks()
+                    yield self._block(pending)
                     pending, count = [], 0
         if pending:
-            yield pa.Table.from_batches(pending).combine_chunks()
+            yield self._block(pending)
         if not found:
             raise MolfoundError(f"{self._files[0].path} has no rows")
 
@@ -89,13 +101,23 @@ class Table:
         self.require([name])
         return pa.concat_arrays([batch.column(0) for batch in self._batches([name])] or [pa.array([], pa.string())])
 
+    def _block(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:
+        table = pa.Table.from_batches(batches).combine_chunks()
+        for name in table.column_names:
+            if table[name].num_chunks > 1:  # Arrow counts the characters of an array in 31 bits
+                raise MolfoundError(
+                    f"{self._files[0].path}: column '{name}' has over 2 GiB of text in {table.num_rows:,} rows; choose "
+                    "a smaller data.block_rows"
+                )
+        return table
+
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([(name, self.types[name]) for name in columns])
         for file in self._files:
             with _readable(file.path):
                 for batch in file.batches(columns):
                     arrays = [
-                        _plain(column).cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
+                        plain(column).cast(field.type) for column, field in zip(batch.columns, schema, strict=True)
                     ]
                     yield pa.record_batch(arrays, schema=schema)
 
@@ -132,7 +154,7 @@ class _File(Protocol):
     path: Path
     types: dict[str, pa.DataType]
 
-    def rows(self) -> int: ...
+    def about_rows(self) -> int: ...
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]: ...
 
@@ -140,15 +162,18 @@ class _File(Protocol):
 class _DelimitedFile:
     def __init__(self, path: Path, delimiter: str) -> None:
         self.path, self.delimiter = path, delimiter
-        with _readable(path), _stream(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+        with _readable(path):
+            # Not from the file itself: its first line may be as long as all that a small file unpacks to.
+            beginning, share = _beginning(path)
+            text = io.TextIOWrapper(io.BytesIO(beginning), "utf-8-sig", newline="")
             names = next(filter(None, csv.reader(text, delimiter=delimiter)), [])
         if not names:
             raise MolfoundError(f"{path} is empty")
         self.types = {name: pa.string() for name in _unique(names, path)}
+        self._rows = max(_about_lines(beginning, share) - 1, 0)
 
-    def rows(self) -> int:
-        with _readable(self.path):
-            return sum(batch.num_rows for batch in self.batches([next(iter(self.types))]))
+    def about_rows(self) -> int:
+        return self._rows
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         # Every cell is read as text, so that a label that is no number can be told with its row and column.
@@ -173,9 +198,9 @@ class _ListFile:
         self.path = path
         self.types = {"smiles": pa.string()}
 
-    def rows(self) -> int:
+    def about_rows(self) -> int:
         with _readable(self.path):
-            return sum(batch.num_rows for batch in self.batches(["smiles"]))
+            return _about_lines(*_beginning(self.path))
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         # As one column, for no SMILES holds the delimiter, a control character.
@@ -201,14 +226,14 @@ class _ParquetFile:
         with _readable(path):
             schema = pq.read_schema(path)
         _unique(schema.names, path)
-        self.types = {field.name: _plain_type(field.type) for field in schema}
+        self.types = {field.name: plain_type(field.type) for field in schema}
 
-    def rows(self) -> int:
+    def about_rows(self) -> int:
         with _readable(self.path):
             return int(pq.read_metadata(self.path).num_rows)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self.path) as file:
+        with pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
             for batch in file.iter_batches(READ_ROWS, columns=list(columns), use_threads=False):
                 yield batch.select(list(columns))
 
@@ -243,10 +268,25 @@ def _stream(path: Path) -> Any:
     return pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None)
 
 
+def _beginning(path: Path) -> tuple[bytes, float]:
+    """Return the first `READ_BYTES` bytes of a file's text, and about which share of the file they are."""
+    with pa.OSFile(str(path)) as file:
+        stream = pa.CompressedInputStream(file, "gzip") if path.suffix == ".gz" else file
+        content = stream.read(READ_BYTES)
+        return content, 1.0 if len(content) < READ_BYTES else file.tell() / file.size()
+
+
+def _about_lines(beginning: bytes, share: float) -> int:
+    lines = beginning.count(b"\n") + (not beginning.endswith(b"\n"))
+    return round(lines / share)
+
+
 def _unique(names: Sequence[str], path: Path) -> Sequence[str]:
-    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
-    if twice is not None:
-        raise MolfoundError(f"{path} has two columns named '{twice}'")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise MolfoundError(f"{path} has two columns named '{name}'")
+        seen.add(name)
     return names
 
 
@@ -258,24 +298,6 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())[:300]
+        if "straddling object" in reason:  # Arrow's word for it
+            reason = f"a row is longer than {READ_BYTES:,} bytes, or a quotation mark is not closed"
         raise MolfoundError(f"cannot read {path}: {reason}") from error
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = column.storage
-    return pc.cast(column, _plain_type(column.type))
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if isinstance(kind, pa.BaseExtensionType):
-        return _plain_type(kind.storage_type)
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_decimal(kind):
-        return pa.float64()
-    if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind):
-        return pa.list_(_plain_type(kind.value_type))
-    return kind

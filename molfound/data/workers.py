@@ -9,16 +9,59 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Protocol, Self
 
 from molfound.chem.watched import end_with_parent, without_main_script
 from molfound.data.build import Job, ShardRecord, build_shards
 from molfound.errors import MolfoundError
 from molfound.plugins import load_plugins
 
-JOBS_AHEAD = 2  # per process, whose blocks are in memory
+JOBS_AHEAD = 2  # per process or core, whose blocks are in memory
 
 Done = Callable[[list[ShardRecord]], None]
+
+
+class Builders(Protocol):
+    """What builds the jobs of a preparation."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave no job under way."""
+
+    def add(self, job: Job, done: Done) -> None:
+        """Build a job, now or later, and call `done` with the records of its shards in this process."""
+
+    def finish(self) -> None:
+        """Wait until all jobs are done."""
+
+
+def shard_builders(
+    engine: Literal["local", "ray"], processes: int | None, blocks: int, plugins: Sequence[Path]
+) -> Builders:
+    """Return what builds shards: processes of this machine, or tasks of a Ray cluster.
+
+    Args:
+        engine: which of them.
+        processes: how many at once; None: as many as there are cores.
+        blocks: about how many there are to build.
+        plugins: files with features and encodings of the user's own.
+
+    Raises:
+        MolfoundError: Ray is not installed.
+    """
+    if engine == "local":
+        return ShardBuilders(min(processes or available_cores(), max(1, blocks)), plugins)
+    try:
+        from molfound.data.ray_workers import RayShardBuilders  # optional, and seconds to import
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise MolfoundError("data.engine = ray needs Ray: pip install 'molfound[ray]'") from None
+    return RayShardBuilders(processes, plugins)
 
 
 class ShardBuilders:

@@ -256,7 +256,7 @@ def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
         MolfoundError: names the keys that differ.
     """
     ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
-    free = {"data.root", "data.store", "data.processes", "plugins", "run.folder"}
+    free = {"data.root", "data.store", "data.engine", "data.processes", "plugins", "run.folder"}
     free |= {"training.threads", "training.metrics_mib", "training.devices", "training.shard"}
     differing = sorted(
         key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free

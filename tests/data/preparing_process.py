@@ -8,10 +8,10 @@ from molfound.data.prepare import prepare_dataset
 from tests.data.conftest import ENCODINGS, FEATURES, data_config, manifest_of
 
 
-def main(folder: Path, processes: int) -> None:
+def main(folder: Path, processes: int, engine: str = "local") -> None:
     """Prepare ``table.csv``, eight rows per shard."""
     manifest = manifest_of(["table.csv"])
-    data = data_config(block_rows=8, processes=processes)
+    data = data_config(block_rows=8, processes=processes, engine=engine)
     report = prepare_dataset(
         manifest, manifest.tasks, FEATURES, ENCODINGS, data, root=folder, store=folder / "killed", progress=True
     )

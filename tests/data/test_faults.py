@@ -173,25 +173,91 @@ def test_a_full_disk_in_a_process_of_its_own_is_the_same_line(
     assert prepare(small).built == 12
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk takes root")
-def test_a_disk_that_is_really_full(tmp_path: Path, table: Manifest, prepare: Prepare) -> None:
+def mounted(*arguments: str) -> None:
+    """Mount something, or skip the test."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("mounting takes root")
+    if subprocess.run(["mount", *arguments], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+
+
+@pytest.mark.parametrize("generated", [False, True])
+def test_a_disk_that_is_really_full_at_one_write_after_the_other(
+    tmp_path: Path, prepare: Prepare, generated: bool
+) -> None:
+    rows = {"smiles": SMILES[:8], "logp": range(8)}
+    write_csv(tmp_path / "table.csv", rows)
+    tasks = {"task": {"kind": "regression", "labels": ["logp"]}}
+    generator = {"generator": {"name": "embedded", "molecules": 20}} if generated else {}
+    manifest = manifest_of([] if generated else ["table.csv"], tasks=tasks, **generator)
+    expected = contents(prepare(manifest, data=data_config()).folder)
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], capture_output=True)
-    if mount.returncode:
-        pytest.skip("mounting is not allowed here")
+    mounted("-t", "tmpfs", "-o", "size=4k", "tmpfs", str(disk))
     try:
-        with pytest.raises(MolfoundError, match="the disk is full"):
-            prepare(table, store="disk", data=data_config(block_rows=8))
-        left = finished_shards(disk)
-        assert left
-        assert not list(disk.rglob(f"*{PARTIAL}"))
-        subprocess.run(["mount", "-o", "remount,size=10m", str(disk)], check=True)
-        report = prepare(table, store="disk", data=data_config(block_rows=8))
-        assert report.reused == left
+        left: list[int] = []
+        for size in range(8, 400, 4):  # a file takes a page of 4 kB at least
+            subprocess.run(["mount", "-o", f"remount,size={size}k", str(disk)], check=True)
+            try:
+                report = prepare(manifest, store="disk", data=data_config())
+            except MolfoundError as error:
+                assert "the disk is full" in str(error)  # noqa: PT017
+                left.append(finished_shards(disk))
+                assert not list(disk.rglob(f"*{PARTIAL}"))
+            else:
+                break
+        assert left == sorted(left)
+        assert len(set(left)) > 4
+        assert contents(report.folder) == expected
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Have a folder that may only be read, be it by one who may write everywhere."""
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        mounted("--bind", str(folder), str(folder))
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+            yield
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+        return
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for path in folders:
+        path.chmod(0o555)
+    try:
+        yield
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+
+
+def test_a_whole_store_that_may_only_be_read_is_used_as_it_is(
+    tmp_path: Path, small: Manifest, prepare: Prepare
+) -> None:
+    first = prepare(small, scaffolds=True)
+    before = contents(first.folder)
+    with read_only(tmp_path / "stores"):
+        report = prepare(small)  # less than is there
+        assert (report.built, report.rows, report.rejected) == (0, first.rows, first.rejected)
+        assert len(GraphStore.open(report.folder, report.families).load()) == len(SMILES)
+        with pytest.raises(MolfoundError, match=r"may only be read, and lacks encodings/laplacian .* data\.store"):
+            prepare(small, encodings={"laplacian": {"pairs": 2}})
+        assert contents(first.folder) == before
+    (first.folder / "store.json").unlink()
+    with read_only(tmp_path / "stores"), pytest.raises(MolfoundError, match="may only be read, and lacks graphs"):
+        prepare(small)
+
+
+def test_a_generated_table_that_may_only_be_read_is_used_too(tmp_path: Path, prepare: Prepare) -> None:
+    tasks = {"task": {"kind": "regression", "labels": ["logp"]}}
+    manifest = manifest_of([], tasks=tasks, generator={"name": "embedded", "molecules": 20})
+    prepare(manifest)
+    with read_only(tmp_path / "stores"):
+        assert prepare(manifest).reused == 20
+        assert "logp" in open_table(manifest, tmp_path, tmp_path / "stores").columns
 
 
 def test_a_process_that_dies_is_told_and_nothing_is_lost(tmp_path: Path, small: Manifest, prepare: Prepare) -> None:

@@ -52,6 +52,9 @@ def test_a_manifest_of_one_s_own_is_loaded_by_path(tmp_path: Path) -> None:
         ({"tasks": {"t": {"kind": "binary", "labels": "a"}}}, "tasks.t.labels"),
         ({"tasks": {"t": {"kind": "sorted", "labels": ["a"]}}}, "tasks.t.kind"),
         ({"splits": {"s": {"kind": "randm"}}}, "splits.s"),
+        ({"name": "../outside"}, "name"),
+        ({"name": "/outside"}, "name"),
+        ({"tasks": {"../t": {"kind": "binary", "labels": ["a"]}}}, r"tasks\.\.\./t"),
     ],
 )
 def test_a_wrong_manifest_is_told_in_one_line(tmp_path: Path, changes: dict[str, object], message: str) -> None:

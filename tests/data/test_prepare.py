@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
@@ -13,7 +14,7 @@ from molfound.chem.graphs import GraphBlock, featurize_smiles
 from molfound.chem.scaffolds import murcko_scaffold
 from molfound.config.component import Component
 from molfound.config.schema import FeaturesConfig, ScaffoldSplit
-from molfound.data import prepare as preparation
+from molfound.data import workers
 from molfound.data.collection import GraphCollection
 from molfound.data.manifest import Manifest
 from molfound.data.splits import make_split
@@ -97,6 +98,41 @@ def test_every_rejected_row_is_listed_with_its_reason(tmp_path: Path, prepare: P
     assert arrays.rows.tolist() == [0, 6]
     assert arrays.labels["mu"].values.tolist() == [1]
     assert arrays.labels["hit"].ptr.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ({"kind": "regression"}, None),
+        ({"kind": "binary"}, "label_not_binary"),
+        ({"kind": "multiclass", "classes": 3}, "label_not_a_class"),
+        ({"kind": "regression", "level": "node"}, None),
+        ({"kind": "multiclass", "classes": 3, "level": "node"}, "label_not_a_class"),
+    ],
+)
+def test_a_billion_is_a_number_and_no_class(
+    tmp_path: Path, prepare: Prepare, task: dict[str, object], reason: str | None
+) -> None:
+    cells = ["[1000000000]", "[1]"] if "level" in task else ["1000000000", "1"]
+    write_csv(tmp_path / "t.csv", {"smiles": ["C", "N"], "y": cells})
+    report = prepare(manifest_of(["t.csv"], tasks={"task": {"labels": ["y"], **task}}))
+    assert report.rejected == ({} if reason is None else {reason: 1})
+    values = GraphStore.open(report.folder, report.families).load().labels["task"].values.tolist()
+    assert values == ([1e9, 1] if reason is None else [1])
+
+
+def test_a_parquet_file_among_many_may_be_of_another_schema(tmp_path: Path, prepare: Prepare) -> None:
+    tables = [{"y": pa.nulls(3, pa.null())}, {"y": pa.array([1, 2, 3])}, {"y": pa.array(["0.5", "?", "nan"])}]
+    for number, table in enumerate(tables):
+        pq.write_table(pa.table({"smiles": ["C", "CC", "CCC"], **table}), tmp_path / f"{number}.parquet")
+    manifest = manifest_of(["*.parquet"], tasks={"task": {"kind": "regression", "labels": ["y"]}})
+    report = prepare(manifest)
+    assert report.rejected == {"label_not_a_number": 1}
+    labels = GraphStore.open(report.folder, report.families).load().labels["task"]
+    assert (labels.values.tolist(), np.diff(labels.ptr).tolist()) == ([1, 2, 3, 0.5], [0, 0, 0, 1, 1, 1, 1, 0])
+    pq.write_table(pa.table({"smiles": ["C"], "y": [[1.0]]}), tmp_path / "3.parquet")
+    with pytest.raises(MolfoundError, match=r"column 'y' holds list<.*> in .*3\.parquet, and string in the files"):
+        prepare(manifest)
 
 
 def test_too_many_rejected_rows_stop_with_the_count_per_reason(tmp_path: Path, prepare: Prepare) -> None:
@@ -209,11 +245,11 @@ def test_a_table_that_has_grown_is_prepared_by_as_many_processes_as_it_needs(
             counts.append(processes)
             super().__init__(1, plugins)
 
-    monkeypatch.setattr(preparation, "ShardBuilders", Counted)
-    for rows in (3, 10, 4):
+    monkeypatch.setattr(workers, "ShardBuilders", Counted)
+    for rows in (3, 10, 6):
         write_csv(tmp_path / "t.csv", {"smiles": SMILES[:rows], "a": range(rows), "b": range(rows)})
         prepare(manifest_of(["t.csv"]), data=data_config(processes=8))
-    assert counts == [1, 3, 1]
+    assert counts == [1, 3, 2]
 
 
 @pytest.mark.parametrize("change", ["columns", "files"])
@@ -389,6 +425,17 @@ def test_an_unknown_feature_or_encoding_is_named(
 ) -> None:
     with pytest.raises(MolfoundError, match=message):
         prepare(small, **changes)
+
+
+def test_ray_that_is_not_installed_is_asked_for_only_where_there_is_work(
+    small: Manifest, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "molfound.data.ray_workers", raising=False)
+    with pytest.raises(MolfoundError, match=r"data\.engine = ray needs Ray: pip install 'molfound\[ray\]'$"):
+        prepare(small, data=data_config(engine="ray"))
+    assert prepare(small).built == 12
+    assert prepare(small, data=data_config(engine="ray")).reused == 12
 
 
 def test_no_torch_is_imported_to_prepare_or_load() -> None:

@@ -1,4 +1,5 @@
 import hashlib
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit
 from molfound.data.manifest import list_manifests, load_manifest, locate_files
+from molfound.data.split_files import read_split_file
 from molfound.data.splits import Split, column_split, make_split, random_split, scaffold_split
 from molfound.data.tables import Table
 from molfound.errors import MolfoundError
@@ -198,6 +200,27 @@ def test_a_bad_split_file_is_told_in_one_line(tmp_path: Path, name: str, capsys:
     assert "executed" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("ending", ["pt", "npz"])
+def test_a_split_file_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"s.{ending}"
+    torch.save({"train": torch.zeros(1_000_000, dtype=torch.int64)}, path)
+    if ending == "npz":
+        np.savez(path, train=np.zeros(1_000_000, np.int64))
+    with zipfile.ZipFile(path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    with pytest.raises(MolfoundError, match=r"would unpack to 8,00\d,\d+ bytes, over 100 times its size"):
+        read_split_file(path)
+
+
+def test_row_numbers_in_order_may_be_compressed(tmp_path: Path) -> None:
+    rows = np.arange(200_000)
+    np.savez_compressed(tmp_path / "s.npz", train=rows)
+    np.testing.assert_array_equal(read_split_file(tmp_path / "s.npz")["train"], rows)
+
+
 @pytest.mark.parametrize("ending", ["pt", "npz", "csv"])
 @pytest.mark.parametrize("content", [b"", b"\x80\x04broken", b"\xff\xfe\x00\x01"])
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
@@ -227,7 +250,7 @@ def test_a_split_file_of_another_checksum_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in list_manifests() if name.startswith("toymix/")])
 def test_published_splits_cover_the_real_tables(name: str) -> None:
     manifest = load_manifest(name)
-    rows = Table(locate_files(manifest, DATA)).rows()
+    rows = len(Table(locate_files(manifest, DATA)).column(manifest.smiles))
     split = make_split(manifest.split("published"), rows, folders=manifest.folders(DATA))
     assert_disjoint(split, rows)
     assert {part: round(len(members) / rows, 1) for part, members in split.items()} == {

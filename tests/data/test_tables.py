@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def written(folder: Path, ending: str, frame: pd.DataFrame = FRAME, stem: str = 
 def test_blocks_hold_all_rows_in_order_whatever_the_format(tmp_path: Path, ending: str, block_rows: int) -> None:
     table = Table([written(tmp_path, ending)])
     assert table.columns == ("smiles", "mu")
-    assert table.rows() == len(FRAME)
+    assert table.about_rows() == len(FRAME) + ("parquet" not in ending)  # a quoted line break
     blocks = list(table.blocks(["mu", "smiles"], block_rows))
     assert [block.num_rows for block in blocks[:-1]] == [block_rows] * (len(blocks) - 1)
     assert pa.concat_tables(blocks).to_pydict() == {"mu": list(FRAME["mu"]), "smiles": list(FRAME["smiles"])}
@@ -40,7 +41,7 @@ def test_rows_run_on_through_many_files_and_wildcards(tmp_path: Path) -> None:
     for number in (2, 0, 1):
         written(tmp_path, ".parquet", pd.DataFrame({"smiles": ["C" * (number + 1)] * 2}), f"part-{number}")
     table = Table([tmp_path / "part-*.parquet"])
-    assert table.rows() == 6
+    assert table.about_rows() == 6
     (block,) = table.blocks(["smiles"], 10)
     assert block["smiles"].to_pylist() == ["C", "C", "CC", "CC", "CCC", "CCC"]
 
@@ -52,6 +53,54 @@ def test_a_block_may_span_files_whose_columns_have_other_order_and_types(tmp_pat
     pq.write_table(second, tmp_path / "2.parquet")
     (block,) = Table([tmp_path / "1.parquet", tmp_path / "2.parquet"]).blocks(["smiles", "y"], 5)
     assert block.to_pydict() == {"smiles": ["C", "N"], "y": [1.5, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "kind"),
+    [
+        (pa.array([1, 2], pa.int8()), pa.array([1.5]), pa.float64()),
+        (pa.nulls(2), pa.array([0.5], pa.float32()), pa.float32()),
+        (pa.array([0.5]), pa.nulls(1), pa.float64()),
+        (pa.array([0.5, None]), pa.array(["n/a"]), pa.string()),
+        (pa.array(["1", ""]), pa.array([7]), pa.string()),
+        (pa.array([[1], None], pa.list_(pa.int8())), pa.array([[0.5, 2.0]]), pa.list_(pa.float64())),
+    ],
+)
+def test_a_type_that_changes_midway_is_read_as_one_that_holds_both(
+    tmp_path: Path, first: pa.Array, then: pa.Array, kind: pa.DataType
+) -> None:
+    for number, column in enumerate((first, then)):
+        pq.write_table(pa.table({"y": column}), tmp_path / f"{number}.parquet")
+    table = Table([tmp_path / "*.parquet"])
+    (block,) = table.blocks(["y"], 5)
+    assert table.types["y"] == block.schema.types[0] == kind
+    assert block["y"].chunk(0) == pa.concat_arrays([first.cast(kind), then.cast(kind)])
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (
+            {"smiles": ["C"], "y": [[0.5]]},
+            r"column 'y' holds list<.*> in .*/2\.parquet, and double in the files",
+        ),
+        ({"smiles": ["C"], "y": [True]}, r"column 'y' holds bool in .*/2\.parquet, and double"),
+        ({"smiles": ["C"], "z": [0.5]}, r"/2\.parquet has no column 'y', and .*/1\.parquet has"),
+    ],
+)
+def test_a_schema_that_changes_midway_is_told_before_anything_is_read(
+    tmp_path: Path, then: dict[str, list[object]], message: str
+) -> None:
+    pq.write_table(pa.table({"smiles": ["C"], "y": [0.5]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table(then), tmp_path / "2.parquet")
+    with pytest.raises(MolfoundError, match=message):
+        Table([tmp_path / "*.parquet"])
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table([[0.5], [1.5]], names=["mu", "mu"]), tmp_path / "t.parquet")
+    with pytest.raises(MolfoundError, match="two columns named 'mu'"):
+        Table([tmp_path / "t.parquet"])
 
 
 def test_text_and_lists_come_in_one_plain_type(tmp_path: Path) -> None:
@@ -103,6 +152,66 @@ def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path, monkeypatch: pytes
     assert highest < rows * len(text) / 4
 
 
+def test_memory_does_not_depend_on_the_size_of_row_groups(tmp_path: Path) -> None:
+    rows = 1_600_000
+    numbers = np.random.default_rng(0).random((2, rows))
+    pq.write_table(pa.table(list(numbers), names=["a", "b"]), tmp_path / "t.parquet", row_group_size=rows)
+    pool = pa.default_memory_pool()
+    before, highest = pool.bytes_allocated(), 0
+    for block in Table([tmp_path / "t.parquet"]).blocks(["a", "b"], 1000):
+        highest = max(highest, pool.bytes_allocated() - before)
+        assert block.num_rows == 1000
+    assert highest < numbers.nbytes / 4
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".smi", ".smi.gz"])
+def test_rows_are_counted_where_few_and_estimated_where_many(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({"smiles": np.random.default_rng(0).random(40_000).astype(str)})
+    frame.to_csv(tmp_path / f"t{ending}", index=False, header=".csv" in ending)
+    assert Table([tmp_path / f"t{ending}"]).about_rows() == len(frame)
+    monkeypatch.setattr(tables, "READ_BYTES", 1 << 18)
+    assert Table([tmp_path / f"t{ending}"]).about_rows() == pytest.approx(len(frame), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("first", "unit", "message"),
+    [
+        ("", "a", "field larger than field limit"),
+        ("", "ab,", "two columns named 'ab'"),
+        ("smiles\n", "C", "a row is longer than 262,144 bytes, or a quotation mark is not closed"),
+        ('smiles\n"', "C\n", "a row is longer than 262,144 bytes, or a quotation mark is not closed"),
+        ("", "\n", "t.csv.gz is empty"),
+    ],
+)
+def test_a_file_that_unpacks_to_a_thousand_times_its_size_takes_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, unit: str, message: str
+) -> None:
+    monkeypatch.setattr(tables, "READ_BYTES", 1 << 18)
+    repeated, count = unit.encode() * (1 << 16), (20 << 20) // (len(unit) << 16)
+    with gzip.open(tmp_path / "t.csv.gz", "wb") as file:
+        file.write(first.encode())
+        for _ in range(count):
+            file.write(repeated)
+    unpacked = count * len(repeated)
+    assert unpacked > 500 * (tmp_path / "t.csv.gz").stat().st_size
+    pool = pa.default_memory_pool()
+    before, held = pool.bytes_allocated(), [0]
+
+    def read() -> None:
+        blocks = Table([tmp_path / "t.csv.gz"]).blocks(["smiles"], 1000)
+        held.extend(pool.bytes_allocated() - before for _ in blocks)
+
+    tracemalloc.start()
+    with pytest.raises(MolfoundError, match=message) as caught:
+        read()
+    highest = max(*held, tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+    assert highest < unpacked / 2
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("ending", [".smi", ".smi.gz", ".smiles", ".txt.gz"])
 def test_a_smiles_file_has_one_column_of_first_words(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
@@ -115,7 +224,6 @@ def test_a_smiles_file_has_one_column_of_first_words(
     table = Table([path])
     assert table.columns == ("smiles",)
     expected = ["CCO", "C[C@H](N)O", "c1ccccc1", "[Na+].[Cl-],x", *["C/C=C/C"] * 40]
-    assert table.rows() == len(expected)
     assert [s for block in table.blocks(["smiles"], 3) for s in block["smiles"].to_pylist()] == expected
     with pytest.raises(MolfoundError, match="no column 'logp'"):
         table.require(["logp"])

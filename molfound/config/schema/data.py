@@ -98,8 +98,11 @@ class DataConfig(Section):
     """Folder of the prepared graphs, relative to the working directory."""
     block_rows: Count = 8192
     """Input rows per shard of the store."""
+    engine: Literal["local", "ray"] = "local"
+    """What prepares: processes of this machine, or the nodes of a Ray cluster (RAY_ADDRESS, or the one that runs here);
+    needs molfound[ray]."""
     processes: Count | None = None
-    """Processes that prepare; null: one per core."""
+    """Processes that prepare, or tasks of Ray at once; null: one per core."""
     max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Preparation stops when more than this share of a dataset's rows is rejected."""
     max_heavy_atoms: Count = 1000
