@@ -112,10 +112,14 @@ def load_manifests(experiment: Experiment) -> dict[str, Manifest]:
     return manifests
 
 
-def table_columns(experiment: Experiment, manifests: Mapping[str, Manifest]) -> dict[str, list[str]]:
+def table_columns(
+    experiment: Experiment, manifests: Mapping[str, Manifest], *, progress: bool = True
+) -> dict[str, list[str]]:
     """Return the columns of each dataset's table; a generated table is made if it is not there yet."""
     root, store = Path(experiment.data.root), Path(experiment.data.store)
-    return {name: list(open_table(manifest, root, store).columns) for name, manifest in manifests.items()}
+    return {
+        name: list(open_table(manifest, root, store, progress=progress).columns) for name, manifest in manifests.items()
+    }
 
 
 def prepare_datasets(

@@ -35,26 +35,31 @@ def launch(function: Callable[..., Any], arguments: tuple[Any, ...], count: int,
         MolfoundError: a process raised it, or died.
     """
     heard: SimpleQueue[Exception | None] = get_context("spawn").SimpleQueue()
-    with _left_to_others():
+    with _left_to_others() as interrupted:
         with without_main_script():
             running = start_processes(  # type: ignore[no-untyped-call]
                 _serve, (function, arguments, count, _free_port(), told, heard), count, join=False, start_method="spawn"
             )
+        failure = None
         try:
             while not running.join(grace_period=GRACE):
                 pass
-        except ProcessExitedException as failure:
-            while not heard.empty():
-                if (error := heard.get()) is not None:
-                    raise error from None
-            raise MolfoundError(
-                f"process {failure.error_index} of {count} died (killed, or out of memory); "
-                "go on from the last checkpoint with --resume"
-            ) from None
-        except ProcessRaisedException as failure:
-            raise RuntimeError(str(failure)) from None
-    if heard.empty():
-        raise KeyboardInterrupt  # it ended every process at once, quietly
+        except (ProcessExitedException, ProcessRaisedException) as ended:
+            failure = ended
+    ends = []
+    while not heard.empty():
+        ends.append(heard.get())
+    for error in ends:
+        if error is not None:
+            raise error from None
+    if interrupted.is_set() and len(ends) < count:
+        raise KeyboardInterrupt
+    if isinstance(failure, ProcessRaisedException):
+        raise RuntimeError(str(failure)) from None
+    if len(ends) < count:
+        raise MolfoundError(
+            f"one of {count} processes died (killed, or out of memory); go on from the last checkpoint with --resume"
+        )
 
 
 def _serve(
@@ -67,6 +72,8 @@ def _serve(
     heard: "SimpleQueue[Exception | None]",
 ) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
+    for name in [name for name in os.environ if name.startswith("TORCHELASTIC_")]:
+        del os.environ[name]  # of whoever started the process that started this one
     places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in places.items()}, MASTER_ADDR="127.0.0.1")
     try:
@@ -78,15 +85,16 @@ def _serve(
 
 
 @contextmanager
-def _left_to_others() -> Iterator[None]:
-    """Let Ctrl-C, which reaches every process of the terminal, be answered by the others."""
+def _left_to_others() -> Iterator[threading.Event]:
+    """Let Ctrl-C, which reaches every process of the terminal, be answered by the others; yield whether it came."""
+    interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interrupted
         return
     # Not ignored: processes started meanwhile would inherit that.
-    previous = signal.signal(signal.SIGINT, lambda signum, frame: None)
+    previous = signal.signal(signal.SIGINT, lambda signum, frame: interrupted.set())
     try:
-        yield
+        yield interrupted
     finally:
         signal.signal(signal.SIGINT, previous)
 

@@ -67,7 +67,7 @@ def load_task_mixture(experiment: Experiment, say: Callable[[str], None] | None)
         MolfoundError: a mistake in the experiment, its model, its tasks or its data.
     """
     manifests = load_manifests(experiment)
-    tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests))
+    tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests, progress=say is not None))
     # A mistake in the model is found now, not after the data are prepared.
     count_parameters(specify(experiment, tasks))
     mixture = TaskMixture(load_mixture(experiment, manifests, tasks, say), tasks)

@@ -80,8 +80,7 @@ class TrainingModule(LightningModule):
         self._restored = checkpoint
         self.progress = checkpoint["progress"]
         load_whole(self.model, checkpoint["model"])
-        # A checkpoint older than weightings has none; that of fixed weights is empty.
-        self.weighting.load_state_dict(checkpoint.get("weighting", {}))
+        self.weighting.load_state_dict(checkpoint["weighting"])
         if self.average is not None:
             self.average.load_state_dict(checkpoint["average"])
 
@@ -139,8 +138,8 @@ class TrainingModule(LightningModule):
         """
         if not self.sharded or sums.objectives or sums.tasks:
             return None
-        made = predictions.values() if predictions else [self.model.represent(batch).nodes]
-        return torch.stack([0 * values.float().sum() for values in made]).sum()
+        made = [self.model.represent(batch).nodes] if not predictions else predictions.values()
+        return torch.stack([0 * values.float().nan_to_num().sum() for values in made]).sum()
 
     def count_losses(self) -> None:
         """Add the losses of the batches since the last call to those of the epoch, in their order.
@@ -195,7 +194,7 @@ class TrainingModule(LightningModule):
         # In full precision, as the scores of the finished model are.
         with torch.autocast(self.device.type, enabled=False):
             predictions = self.model(batch)
-            if self.sharded and not predictions:
+            if self.sharded and not predictions and self.corruptor is None:
                 self.model.represent(batch)  # as the other processes do
             self.evaluation.update(predictions, batch)
 
@@ -206,9 +205,10 @@ class TrainingModule(LightningModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Return a batch on the device, with the labels of those tasks only that have any in it."""
-        present: GraphBatch | CorruptedBatch = with_present_labels(batch)
+        labelled = with_present_labels(batch)
+        present: GraphBatch | CorruptedBatch = labelled
         if self.corruptor is not None and self.training:
-            present = self.corruptor(with_present_labels(batch), "training", self.progress.epoch)
+            present = self.corruptor(labelled, "training", self.progress.epoch)
         if device.type != "cuda":
             return present.to(device)
         # From page-locked memory, so that the copy waits for nothing that the GPU is still at.

@@ -80,7 +80,8 @@ def added_up(sums: StepSums, model: MolecularModel, processes: Processes, flag: 
     if not processes.several:
         return sums, flag
     device = next(model.parameters()).device
-    parts: list[Tensor] = [torch.tensor([float(flag)], device=device)]
+    flags = [flag, *(name in sums.tasks for name in model.tasks)]
+    parts: list[Tensor] = [torch.tensor(flags, dtype=torch.float32, device=device)]
     for name, task in model.tasks.items():
         absent = torch.zeros(len(task.labels), device=device)
         parts += sums.tasks.get(name, LossSums(absent, absent))
@@ -89,14 +90,11 @@ def added_up(sums: StepSums, model: MolecularModel, processes: Processes, flag: 
     values = iter(
         value.view_as(part) for value, part in zip(torch.split(whole, [p.numel() for p in parts]), parts, strict=True)
     )
-    anywhere = next(values)
+    flagged, *present = next(values).tolist()
     tasks = {name: LossSums(next(values), next(values)) for name in model.tasks}
     objectives = {name: {key: next(values) for key in totals} for name, totals in sums.objectives.items()}
-    with torch.no_grad():
-        there = [anywhere[0], *(totals.weights.sum() for totals in tasks.values())]
-        flagged, *weights = torch.stack(there).tolist()
-    present = {name: totals for (name, totals), weight in zip(tasks.items(), weights, strict=True) if weight > 0}
-    return StepSums(present, objectives), flagged > 0
+    labelled = {name: totals for (name, totals), there in zip(tasks.items(), present, strict=True) if there}
+    return StepSums(labelled, objectives), flagged > 0
 
 
 def loss_figure(name: str) -> str:

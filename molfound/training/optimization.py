@@ -43,10 +43,12 @@ def make_optimizer(
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=fused)
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, dict[str, Tensor]]:
-    """Return what an optimiser knows of each of a module's parameters, by name; all processes must ask for it."""
+def optimizer_state(
+    optimizer: torch.optim.Optimizer, module: nn.Module, *, kept: bool = True
+) -> dict[str, dict[str, Tensor]]:
+    """Return what an optimiser knows of each of a module's parameters, by name; see `whole` of sharded ones."""
     return {
-        name: whole(optimizer.state[parameter])
+        name: whole(optimizer.state[parameter], kept=kept)
         for name, parameter in module.named_parameters()
         if parameter in optimizer.state
     }

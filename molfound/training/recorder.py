@@ -101,7 +101,7 @@ class RunRecorder(Callback):
         is_best = _is_better(monitored, progress.best, mode)
         if is_best:
             progress.best = monitored
-            weights = whole(module.evaluated_state())
+            weights = whole(module.evaluated_state(), kept=module.processes.first)
             if module.processes.first:
                 save_weights(weights, self.run.model)
         progress.stopped = self._stops_early(module, figures)
@@ -142,13 +142,14 @@ class RunRecorder(Callback):
     def _save(self, trainer: Trainer, module: TrainingModule) -> None:
         module.count_losses()
         random = module.processes.gathered(random_states(module.device))
+        first = module.processes.first
         states = {
-            "model": whole(module.model.state_dict()),
+            "model": whole(module.model.state_dict(), kept=first),
             "weighting": module.weighting.state_dict(),
-            "optimizer": optimizer_state(trainer.optimizers[0], module),
-            "average": None if module.average is None else whole(module.average.state_dict()),
+            "optimizer": optimizer_state(trainer.optimizers[0], module, kept=first),
+            "average": None if module.average is None else whole(module.average.state_dict(), kept=first),
         }
-        if module.processes.first:
+        if first:
             length = self.figures.length
             save_checkpoint(self.run.last_checkpoint, module.progress, random, **states, metrics_length=length)
 

@@ -66,6 +66,9 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
     plugins = [Path(path) for path in experiment.plugins]
     load_plugins(plugins)
     loaded = _load(experiment, run, processes)
+    # Nor must one that another process alone has met.
+    processes.join()
+    processes.wait()
     if processes.first:
         run.clear()
         run.write_json(run.data, data_digests(loaded.mixture.graphs))

@@ -39,6 +39,7 @@ CASES = {
         (
             "training.shard=true",
             *TWO_TRACK,
+            "model.encoder.checkpointing=true",
             *OBJECTIVES,
             "model.encoder.dropout=0.0",
             "model.encoder.attention_dropout=0.0",
@@ -57,7 +58,9 @@ def assert_near(first: RunFolder, second: RunFolder) -> None:
         torch.testing.assert_close(tensor, theirs[name], atol=2e-5, rtol=1e-4)
     lines, others = (list(map(json.loads, run.metrics.read_text().splitlines())) for run in (first, second))
     assert [line | {"value": None} for line in lines] == [line | {"value": None} for line in others]
-    values, other_values = ([line["value"] or np.nan for line in some] for some in (lines, others))
+    values, other_values = (
+        [np.nan if line["value"] is None else line["value"] for line in some] for some in (lines, others)
+    )
     np.testing.assert_allclose(values, other_values, rtol=1e-3, atol=1e-4)
 
 
@@ -70,13 +73,13 @@ def test_several_processes_train_what_one_does(
     assert_near(one, several)
 
 
-def test_a_training_goes_on_with_another_number_of_processes(
+def test_a_training_goes_on_with_another_number_of_processes_and_shares(
     experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(experiment(EVERY_STEP, *NO_CHANCE, run="whole"))
     train_until(experiment(EVERY_STEP, *NO_CHANCE, run="killed"), 10, monkeypatch)
     killed = RunFolder(whole.path.parent / "killed")
-    several = experiment(EVERY_STEP, *NO_CHANCE, "training.devices=2", run="killed")
+    several = experiment(EVERY_STEP, *NO_CHANCE, "training.devices=2", "training.shard=true", run="killed")
     assert_near(whole, resume(killed.path, several))
 
 
