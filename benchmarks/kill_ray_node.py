@@ -1,7 +1,8 @@
 """Preparation by a Ray cluster of two nodes on this machine, one of them killed on the way, against one process alone.
 
 Each round a fresh store is prepared, and the second node killed (kill -9 of its raylet and of all that it runs) when a
-random share of the shards is there; it is replaced before the next round.
+random share of the shards is there; it is replaced before the next round. With ``--config`` the stores of all datasets
+of an experiment: ``--config largemix/lookalike``.
 """
 
 import argparse
@@ -16,8 +17,10 @@ from kill_prepare import checksums, prepare, shard_count, write_table
 from measuring import report
 from ray.cluster_utils import Cluster
 
+from molfound.config import load_config
 from molfound.config.schema import DataConfig
 from molfound.data.manifest import load_manifest
+from molfound.training.mixture import prepare_mixture
 
 BAR = 1.0
 NODE = {"num_cpus": 1, "object_store_memory": 200 << 20, "include_dashboard": False}
@@ -29,17 +32,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("MOLFOUND_DATA"), help="folder of the real data")
     parser.add_argument("--dataset", default="zinc12k", help="qm9, tox21 or zinc12k")
     parser.add_argument("--rows", type=int, default=12000, help="of the dataset, from the first on")
+    parser.add_argument("--config", help="an experiment, all of whose datasets are prepared instead")
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--block-rows", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    settings = {"datasets": {options.dataset: {"manifest": options.dataset}}, "block_rows": options.block_rows}
     chance = random.Random(options.seed)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_table(load_manifest(f"toymix/{options.dataset}"), options.data, folder, options.rows)
-        alone = prepared(options.dataset, folder, "alone", settings | {"processes": 1})
+        if options.config is None:
+            write_table(load_manifest(f"toymix/{options.dataset}"), options.data, folder, options.rows)
+        alone = prepared(options, folder, "alone", "local")
         expected, shards = checksums(folder / "alone"), shard_count(folder / "alone")
         cluster = Cluster(initialize_head=True, head_node_args=NODE)
         os.environ["RAY_ADDRESS"] = cluster.address
@@ -47,7 +51,7 @@ def main() -> None:
         for number in range(options.kills):
             store = folder / f"killed-{number}"
             killer = NodeKiller(cluster, store, round(chance.uniform(0.02, 0.9) * shards))
-            seconds.append(prepared(options.dataset, folder, store.name, settings | {"engine": "ray"}))
+            seconds.append(prepared(options, folder, store.name, "ray"))
             left.append(killer.shards_when_killed())
             same += checksums(store) == expected
         cluster.shutdown()
@@ -59,10 +63,10 @@ def main() -> None:
         stores_with_the_same_bytes=same,
         shards=shards,
         shards_when_killed=left,
-        molecules=options.rows,
+        molecules=options.rows if options.config is None else None,
         alone_s=alone,
         ray_s=seconds,
-        dataset=options.dataset,
+        data=options.config or options.dataset,
     )
     raise SystemExit(same != options.kills)
 
@@ -89,10 +93,17 @@ class NodeKiller:
         self._cluster.remove_node(self._node, allow_graceful=False)
 
 
-def prepared(dataset: str, folder: Path, store: str, settings: dict[str, object]) -> float:
+def prepared(options: argparse.Namespace, folder: Path, store: str, engine: str) -> float:
     """Prepare, and return the seconds that it takes."""
     started = time.perf_counter()
-    prepare(dataset, folder, store, DataConfig.model_validate(settings))
+    chosen = {"engine": engine, "block_rows": options.block_rows, "processes": 1 if engine == "local" else None}
+    if options.config is None:
+        datasets = {"datasets": {options.dataset: {"manifest": options.dataset}}}
+        prepare(options.dataset, folder, store, DataConfig.model_validate(chosen | datasets))
+    else:
+        experiment = load_config(options.config, [f"data.root={options.data or folder}"])
+        data = experiment.data.model_copy(update=chosen | {"store": str(folder / store)})
+        prepare_mixture(experiment.model_copy(update={"data": data}))
     return time.perf_counter() - started
 
 
