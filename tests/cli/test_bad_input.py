@@ -196,7 +196,7 @@ def test_an_unknown_part_is_named(folder: Path, molfound: Say) -> None:
 
 def test_a_truncated_shard_is_rebuilt_and_said(folder: Path, molfound: Say) -> None:
     assert molfound("prepare", folder / "tiny.yaml")[0] == 0
-    shard = next((folder / "stores" / "props").glob("graphs-*/*.parquet"))
+    shard = next((folder / "stores" / "props").glob("graphs-*/*.arrow"))
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
     status, _, err = molfound("train", folder / "tiny.yaml")
