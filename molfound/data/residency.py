@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from molfound.data.store import GraphStore
 
-# Of a window's bytes at the moment when one window is in use and the next has been read and is being packed, with what
-# reading and packing need beside.
+# Of a window's bytes at the moment when one window is in use and the shards of the next are being joined, with what
+# reading and joining need beside.
 COPIES = 4
 # Bytes in memory per byte on the disk, far above what zstd makes of molecules.
 MOST_EXPANSION = 50
