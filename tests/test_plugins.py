@@ -11,20 +11,16 @@ from molfound.data.generators import generators
 from molfound.encodings import encodings
 from molfound.errors import MolfoundError
 from molfound.plugins import PluginRecord, checksum, keep_plugins, load_plugin, restore_plugins
-from molfound.registry import unregister
+from tests.conftest import plugins_forgotten_after
 
 
 @pytest.fixture
 def executed() -> Iterator[list[str]]:
     """The files that plugins of the test were executed from."""
     sys.molfound_test_executed = found = []  # type: ignore[attr-defined]
-    before = set(sys.modules)
-    yield found
+    with plugins_forgotten_after():
+        yield found
     del sys.molfound_test_executed  # type: ignore[attr-defined]
-    for name in set(sys.modules) - before:
-        if name.startswith("molfound_plugin_"):
-            del sys.modules[name]
-            unregister(name)
 
 
 @pytest.fixture

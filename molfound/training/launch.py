@@ -5,10 +5,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
+from types import FrameType
 from typing import Any
 
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
@@ -18,6 +20,7 @@ from molfound.errors import MolfoundError
 
 GRACE = 20.0  # seconds that the others have to end by themselves when one has failed
 TOLD = 2  # exit status of a process that has said why it ends
+INTERRUPTED = 130  # and of one that Ctrl-C has ended at once
 
 
 def launch(function: Callable[..., Any], arguments: tuple[Any, ...], count: int, told: type[Exception]) -> None:
@@ -35,11 +38,15 @@ def launch(function: Callable[..., Any], arguments: tuple[Any, ...], count: int,
         MolfoundError: a process raised it, or died.
     """
     heard: SimpleQueue[Exception | None] = get_context("spawn").SimpleQueue()
-    with _left_to_others() as interrupted:
+    started: list[BaseProcess] = []
+    with _passed_on(started) as interrupted:
         with without_main_script():
             running = start_processes(  # type: ignore[no-untyped-call]
-                _serve, (function, arguments, count, _free_port(), told, heard), count, join=False, start_method="spawn"
+                _serve, (function, arguments, count, free_port(), told, heard), count, join=False, start_method="spawn"
             )
+        started += running.processes
+        if interrupted.is_set():
+            _interrupt(started)
         failure = None
         try:
             while not running.join(grace_period=GRACE):
@@ -71,6 +78,8 @@ def _serve(
     told: type[Exception],
     heard: "SimpleQueue[Exception | None]",
 ) -> None:
+    # Ctrl-C in a terminal reaches the whole group of the process that started this one; it comes from there, once.
+    os.setpgid(0, 0)
     threading.Thread(target=end_with_parent, daemon=True).start()
     for name in [name for name in os.environ if name.startswith("TORCHELASTIC_")]:
         del os.environ[name]  # of whoever started the process that started this one
@@ -81,25 +90,39 @@ def _serve(
     except (MolfoundError, told) as error:
         heard.put(error)
         sys.exit(TOLD)
+    except KeyboardInterrupt:  # before the training or in the midst of a step, so that the others would wait for it
+        sys.exit(INTERRUPTED)
     heard.put(None)
 
 
 @contextmanager
-def _left_to_others() -> Iterator[threading.Event]:
-    """Let Ctrl-C, which reaches every process of the terminal, be answered by the others; yield whether it came."""
+def _passed_on(processes: Sequence[BaseProcess]) -> Iterator[threading.Event]:
+    """Let Ctrl-C be answered by other processes, to each of which it is passed on; yield whether it came."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        _interrupt(processes)
+
     # Not ignored: processes started meanwhile would inherit that.
-    previous = signal.signal(signal.SIGINT, lambda signum, frame: interrupted.set())
+    previous = signal.signal(signal.SIGINT, note)
     try:
         yield interrupted
     finally:
         signal.signal(signal.SIGINT, previous)
 
 
-def _free_port() -> int:
+def _interrupt(processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, signal.SIGINT)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

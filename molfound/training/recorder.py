@@ -137,6 +137,7 @@ class RunRecorder(Callback):
         if interrupted or (every is not None and module.progress.step % every == 0):
             self._save(trainer, module)
         if interrupted:
+            module.processes.wait()  # once one has ended, the others have not long
             raise TrainingInterruptedError(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
 
     def _save(self, trainer: Trainer, module: TrainingModule) -> None:

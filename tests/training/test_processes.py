@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from safetensors.torch import load_file
 from molfound.config import Experiment, to_yaml
 from molfound.errors import MolfoundError
 from molfound.training.processes import Processes
+from molfound.training.recorder import TrainingInterruptedError
 from molfound.training.run_folder import RunFolder
 from molfound.training.train import resume, train
 from tests.training.conftest import MakeExperiment
@@ -101,22 +105,44 @@ def until_written(path: Path, process: subprocess.Popen[str], before: int = 0) -
     return path.stat().st_mtime_ns
 
 
+@contextmanager
+def interrupted_once_written(path: Path, before: int) -> Iterator[None]:
+    """Send SIGINT to this process alone once a file has been written, after a time in nanoseconds."""
+
+    def watch() -> None:
+        while path.stat().st_mtime_ns <= before:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_two_processes_stopped_and_killed_end_in_the_same_bits(experiment: MakeExperiment, tmp_path: Path) -> None:
     options = ("training.devices=2", "training.checkpoint_steps=1", "training.epochs=6")
     whole = train(experiment(*options, run="whole"))
     chosen = experiment(*options, run="stopped")
     stopped = RunFolder(chosen.run_folder)
+    # Ctrl-C in a terminal reaches every process of it.
     process = started(chosen, tmp_path)
     until_written(stopped.last_checkpoint, process)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert f"go on with: molfound train --resume {stopped.path}" in told
+    assert told.count("Ctrl-C: finishing this step") == 1
+    assert told.splitlines()[-1].endswith(f"go on with: molfound train --resume {stopped.path}")
+    assert "Traceback" not in told
+    # Who ends a job may send its signal to the first process alone.
+    before = stopped.last_checkpoint.stat().st_mtime_ns
+    with interrupted_once_written(stopped.last_checkpoint, before), pytest.raises(TrainingInterruptedError):
+        resume(stopped.path)
     before = stopped.last_checkpoint.stat().st_mtime_ns
     process = started(chosen, tmp_path, "--resume", str(stopped.path))
     until_written(stopped.last_checkpoint, process, before)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=300)
+    process.kill()
+    process.communicate(timeout=300)  # until the others have ended too
     assert not stopped.scores.exists()
     assert_same_run(whole, resume(stopped.path))
 

@@ -1,5 +1,6 @@
 """A training killed anywhere and resumed ends in the same bits as one that was not."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-def train_until(experiment: Any, batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train and die right before the end of the given batch, counted over the whole training."""
+def train_until(
+    experiment: Any, batches: int, monkeypatch: pytest.MonkeyPatch, begin: Callable[[Any], object] = train
+) -> None:
+    """Train, or what else `begin` does, and die right before the end of the given batch, counted from there on."""
     seen = 0
     original = RunRecorder.on_train_batch_end
 
@@ -35,7 +38,7 @@ def train_until(experiment: Any, batches: int, monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as patched:
         patched.setattr(RunRecorder, "on_train_batch_end", count)
         with pytest.raises(Killed):
-            train(experiment)
+            begin(experiment)
 
 
 def assert_same_run(first: RunFolder, second: RunFolder) -> None:
