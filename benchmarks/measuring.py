@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 def arguments(description: str, **defaults: int) -> argparse.Namespace:
@@ -38,9 +38,20 @@ def alternate(subjects: Mapping[str, Callable[[], object]], rounds: int) -> dict
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def report(ratio: float, bar: float, *, met: bool | None = None, **parts: Any) -> None:
-    """Print the result as one JSON object, its figures rounded to four significant digits."""
-    result = {"ratio": ratio, "bar": bar, "met": ratio >= bar if met is None else met, **parts}
+def report(
+    ratio: float, bar: float, better: Literal["higher", "lower"] = "higher", /, *, met: bool | None = None, **parts: Any
+) -> None:
+    """Print the result as one JSON object, its figures rounded to four significant digits.
+
+    Args:
+        ratio: what is measured.
+        bar: what it has to reach, or to stay below.
+        better: whether a higher or a lower ratio is better.
+        met: whether the bar is met, if that is not said by the ratio alone.
+        parts: other figures.
+    """
+    reached = ratio >= bar if better == "higher" else ratio <= bar
+    result = {"ratio": ratio, "bar": bar, "met": reached if met is None else met, "better": better, **parts}
     print(json.dumps({key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in result.items()}))
 
 

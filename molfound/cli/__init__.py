@@ -53,6 +53,7 @@ class LazyGroup(click.Group):
         "evaluate": ("molfound.cli.evaluate", "Evaluate a run on a part of its data."),
         "predict": ("molfound.cli.predict", "Predict with a run for SMILES or a file of molecules."),
         "convert": ("molfound.cli.convert", "Convert a published checkpoint of Uni-Mol2 to a run folder."),
+        "bench": ("molfound.cli.bench", "Measure the quality of models over a suite of datasets, or the code's speed."),
         "config": ("molfound.cli.config", "Show an experiment's configuration, its schema, its model's parameters."),
         "data": ("molfound.cli.data", "List, fetch and describe the datasets, show what sampling by scaffold does."),
         "doctor": ("molfound.cli.doctor", "Show versions, devices and what is missing, and test the installation."),

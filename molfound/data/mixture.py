@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from molfound.config.locations import SUFFIXES
-from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, ScaffoldSplit
+from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, ScaffoldSplit, TablesSplit
 from molfound.data.collection import Collection, GraphCollection
 from molfound.data.families import LabelTask
 from molfound.data.manifest import Manifest, load_manifest
@@ -214,11 +214,12 @@ def _prepare(
 def _split(experiment: Experiment, dataset: DatasetConfig, manifest: Manifest, store: GraphStore) -> Split:
     root = Path(experiment.data.root)
     spec = manifest.split(dataset.split)
+    reads_table = isinstance(spec, ColumnSplit | TablesSplit)
     return make_split(
         spec,
         store.rows,
         folders=manifest.folders(root),
-        table=open_table(manifest, root, Path(experiment.data.store)) if isinstance(spec, ColumnSplit) else None,
+        table=open_table(manifest, root, Path(experiment.data.store)) if reads_table else None,
         scaffolds=store.scaffolds() if isinstance(spec, ScaffoldSplit) else None,
     )
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit
+from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit, SplitSpec, TablesSplit
 from molfound.data.manifest import locate
 from molfound.data.split_files import read_split_file
 from molfound.data.tables import Table
@@ -23,7 +23,7 @@ MOST_PARTS = 100
 
 
 def make_split(
-    spec: FileSplit | RandomSplit | ScaffoldSplit | ColumnSplit,
+    spec: SplitSpec,
     rows: int,
     *,
     folders: Sequence[Path] = (),
@@ -36,7 +36,7 @@ def make_split(
         spec: the split's description.
         rows: number of rows of the table, rejected ones included, so that a split does not depend on what is rejected.
         folders: where a split file is sought, in this order.
-        table: the table that a column split reads its column from.
+        table: the table that a column split reads its column from, and a tables split the number of rows of its files.
         scaffolds: row numbers and the Murcko scaffold of each, for a scaffold split; other rows are in no part.
 
     Raises:
@@ -62,6 +62,10 @@ def make_split(
             if table is None:
                 raise ValueError("a column split needs the table")
             return column_split(table.column(spec.column), spec.column)
+        case TablesSplit():
+            if table is None:
+                raise ValueError("a tables split needs the table")
+            return tables_split(table.rows_of_files(), spec)
 
 
 def checked_split(parts: Mapping[str, NDArray[np.int64]], rows: int, source: str) -> Split:
@@ -113,6 +117,32 @@ def column_split(cells: pa.Array, column: str) -> Split:
             spellings.setdefault(_our_name(name), []).append(code)
     parts = {name: np.flatnonzero(np.isin(codes, members)) for name, members in spellings.items()}
     return checked_split(parts, len(cells), source)
+
+
+def tables_split(sizes: Sequence[int], spec: TablesSplit) -> Split:
+    """Return the rows by the file of the table that they are in, some of train drawn for val where that is asked for.
+
+    Args:
+        sizes: number of rows of each file.
+        spec: the part of each file.
+
+    Raises:
+        MolfoundError: another number of parts than of files, or a share drawn for val where files have that part or
+            none is train.
+    """
+    if len(sizes) != len(spec.parts):
+        raise MolfoundError(f"the split names a part for {len(spec.parts)} files, and the table has {len(sizes)} files")
+    number = np.repeat(np.arange(len(sizes)), sizes)
+    members: dict[str, list[int]] = {}
+    for file, part in enumerate(spec.parts):
+        members.setdefault(_our_name(part), []).append(file)
+    split = {part: np.flatnonzero(np.isin(number, files)) for part, files in members.items()}
+    if spec.val:
+        if "val" in split or "train" not in split:
+            raise MolfoundError("the split draws a share of train for val: it needs a part train and none named val")
+        drawn = random_split(len(split["train"]), (1 - spec.val, spec.val, 0.0), spec.seed)
+        split |= {part: split["train"][places] for part, places in drawn.items()}
+    return split
 
 
 def _our_name(part: str) -> str:

@@ -1,18 +1,24 @@
 """What follows a training: scores of the parts held out, predictions and baselines of the test part, the report."""
 
+from pathlib import Path
+
 import numpy as np
 
+from molfound.config import to_yaml
 from molfound.config.schema import Experiment
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
+from molfound.data.shards import write_atomically
+from molfound.errors import MolfoundError
 from molfound.model import MolecularModel
+from molfound.plugins import load_plugins
 from molfound.tasks.task import Task
 from molfound.training.baselines import Forest, LabelPairs, forest_scores, mean_scores
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation, predicted
 from molfound.training.labelled_predictions import LabelledPredictions
-from molfound.training.mixture import TaskMixture, label_pairs
+from molfound.training.mixture import TaskMixture, label_pairs, load_task_mixture
 from molfound.training.report import write_report
 from molfound.training.run_folder import RunFolder
 
@@ -53,6 +59,25 @@ def finish(
         run.write_json(run.baselines, mixture_baselines(experiment, mixture))
     write_report(run.path)
     reporter.line(f"run folder: {run.path}; report: {run.report}")
+
+
+def fit_baselines(experiment: Experiment) -> RunFolder:
+    """Fit an experiment's baselines and nothing else: its run folder gets ``config.yaml`` and ``baselines.json``.
+
+    Raises:
+        MolfoundError: a mistake in the experiment or its data, or no baseline of those it names fits any of its tasks.
+    """
+    load_plugins(Path(path) for path in experiment.plugins)
+    mixture = load_task_mixture(experiment, EpochReporter(1).line)
+    scores = mixture_baselines(experiment, mixture)
+    if not any(scores.values()):
+        raise MolfoundError(
+            f"no baseline of {', '.join(experiment.run.baselines) or 'none'} fits the tasks {', '.join(mixture.tasks)}"
+        )
+    run = RunFolder(experiment.run_folder)
+    write_atomically(run.config, to_yaml(experiment).encode())
+    run.write_json(run.baselines, scores)
+    return run
 
 
 def forest_fits(mixture: TaskMixture, task: Task) -> bool:

@@ -258,17 +258,27 @@ def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
     Raises:
         MolfoundError: names the keys that differ.
     """
-    ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
-    free = {"data.root", "data.store", "data.engine", "data.processes", "plugins", "run.folder"}
-    free |= {"training.threads", "training.metrics_mib", "training.devices", "training.shard"}
-    differing = sorted(
-        key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in free
-    )
+    differing = list(differing_keys(kept, given))
     if differing:
         raise MolfoundError(
             f"{folder} is a run of another experiment: {', '.join(differing[:5])} differ; resume it without a "
             "configuration, or train into another folder"
         )
+
+
+def differing_keys(kept: Experiment, given: Experiment) -> dict[str, tuple[object, object]]:
+    """Return the keys by which two experiments lead to different results, sorted, with both values of each.
+
+    Where the data and the store lie, and what else changes no result, is left out.
+    """
+    ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
+    free = {"data.root", "data.store", "data.engine", "data.processes", "plugins", "run.folder"}
+    free |= {"training.threads", "training.metrics_mib", "training.devices", "training.shard"}
+    return {
+        key: (ours.get(key), theirs.get(key))
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key) and key not in free
+    }
 
 
 def _flat(tree: object, prefix: str = "") -> dict[str, object]:

@@ -14,7 +14,7 @@ from molfound.tasks.resolve import resolve_tasks
 from molfound.training.corrupting import check_corruption
 from molfound.training.pretrained import check_pretrained
 
-EXPERIMENTS = [name for name in shipped_names("configs") if not name.startswith("parts/")]
+EXPERIMENTS = [name for name in shipped_names("configs") if not name.startswith(("parts/", "suites/"))]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

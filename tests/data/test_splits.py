@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit
+from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit, TablesSplit
 from molfound.data.manifest import list_manifests, load_manifest, locate_files
 from molfound.data.split_files import read_split_file
 from molfound.data.splits import Split, column_split, make_split, random_split, scaffold_split
+from molfound.data.splits import tables_split as make_tables_split
 from molfound.data.tables import Table
 from molfound.errors import MolfoundError
 from tests.data.real_data import DATA, needs_data
@@ -141,6 +142,45 @@ def test_a_column_split_reads_its_table(tmp_path: Path) -> None:
     assert {part: rows.tolist() for part, rows in split.items()} == {"train": [0, 2], "test": [1]}
     with pytest.raises(MolfoundError, match="no column 'flod'; did you mean 'fold'"):
         make_split(ColumnSplit(kind="column", column="flod"), 3, table=table)
+
+
+def tables_spec(*parts: str, val: float = 0.0) -> TablesSplit:
+    return TablesSplit(kind="tables", parts=parts, val=val)
+
+
+def test_a_tables_split_knows_which_file_a_row_is_from(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("smiles\n" + "C\n" * 40)
+    (tmp_path / "b.csv").write_text("smiles\nN\nO\n")
+    pd.DataFrame({"smiles": ["S", "P", "F"]}).to_parquet(tmp_path / "c.parquet")
+    table = Table([tmp_path / name for name in ("a.csv", "b.csv", "c.parquet")])
+    assert table.rows_of_files() == [40, 2, 3]
+    split = make_split(tables_spec("train", "test", "train"), 45, table=table)
+    assert split["test"].tolist() == [40, 41]
+    assert split["train"].tolist() == [*range(40), 42, 43, 44]
+    drawn = make_split(tables_spec("train", "Valid", "test"), 45, table=table)
+    assert drawn["val"].tolist() == [40, 41]
+
+
+def test_a_tables_split_draws_val_from_train_alone() -> None:
+    split = make_tables_split([80, 20], tables_spec("train", "test", val=0.25))
+    assert_disjoint(split, 100)
+    assert {part: len(rows) for part, rows in split.items()} == {"train": 60, "val": 20, "test": 20}
+    assert split["test"].tolist() == list(range(80, 100))
+    other = make_tables_split([80, 20], TablesSplit(kind="tables", parts=("train", "test"), val=0.25, seed=7))
+    assert split["val"].tolist() != other["val"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "spec", "message"),
+    [
+        ([3, 2], tables_spec("train"), "a part for 1 files, and the table has 2 files"),
+        ([3, 2], tables_spec("train", "val", val=0.5), "a part train and none named val"),
+        ([3, 2], tables_spec("test", "other", val=0.5), "a part train and none named val"),
+    ],
+)
+def test_a_tables_split_that_does_not_fit_is_told(sizes: list[int], spec: TablesSplit, message: str) -> None:
+    with pytest.raises(MolfoundError, match=message):
+        make_tables_split(sizes, spec)
 
 
 PARTS = {"train": [5, 1, 2], "val": [0], "test": [3, 4]}

@@ -4,9 +4,16 @@ from molfound.config.schema.data import BatchConfig, ConformersConfig, DataConfi
 from molfound.config.schema.experiment import Experiment, with_encoding_encoders
 from molfound.config.schema.model import FeaturesConfig, ModelConfig, TaskConfig
 from molfound.config.schema.objectives import CorruptionConfig, NoiseConfig
-from molfound.config.schema.splits import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit, SplitSpec
+from molfound.config.schema.splits import (
+    ColumnSplit,
+    FileSplit,
+    RandomSplit,
+    ScaffoldSplit,
+    SplitSpec,
+    TablesSplit,
+)
 from molfound.config.schema.training import OptimizerConfig, PretrainedConfig, ScheduleConfig, TrainingConfig
-from molfound.config.schema.values import Count, Dropout, Key, Kind, Level, Section, Text, Texts
+from molfound.config.schema.values import Count, Dropout, Key, Kind, Level, Section, Seed, Text, Texts
 
 __all__ = [
     "BatchConfig",
@@ -32,7 +39,9 @@ __all__ = [
     "ScaffoldsConfig",
     "ScheduleConfig",
     "Section",
+    "Seed",
     "SplitSpec",
+    "TablesSplit",
     "TaskConfig",
     "Text",
     "Texts",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from molfound.config.schema.values import Section, Seed, Text
+from molfound.config.schema.values import Dropout, Section, Seed, Text, Texts
 
 
 class FileSplit(Section):
@@ -65,10 +65,23 @@ class ColumnSplit(Section):
     """The column; its values are part names (train, val, test, …), and a row without one is not used."""
 
 
-SplitSpec = Annotated[FileSplit | RandomSplit | ScaffoldSplit | ColumnSplit, Field(discriminator="kind")]
+class TablesSplit(Section):
+    """Parts that come as files of their own, which are the files of the table."""
+
+    kind: Literal["tables"]
+    """Each file of the table is a part, or belongs to one."""
+    parts: Annotated[Texts, Field(min_length=1)]
+    """The part (train, val, test, …) of each file, in the order of the manifest's files."""
+    val: Dropout = 0.0
+    """Share of the rows of train that are drawn at random for val, for a table that has no part for it."""
+    seed: Seed = 42
+    """Seed of that draw."""
+
+
+SplitSpec = Annotated[FileSplit | RandomSplit | ScaffoldSplit | ColumnSplit | TablesSplit, Field(discriminator="kind")]
 """How a dataset is split, in a manifest or in an experiment."""
 
-SPLIT_KINDS = ("file", "random", "scaffold", "column")
+SPLIT_KINDS = ("file", "random", "scaffold", "column", "tables")
 
 
 def _split_form(value: Any) -> str | None:
@@ -83,7 +96,8 @@ SplitChoice = Annotated[
     | Annotated[FileSplit, Tag("file")]
     | Annotated[RandomSplit, Tag("random")]
     | Annotated[ScaffoldSplit, Tag("scaffold")]
-    | Annotated[ColumnSplit, Tag("column")],
+    | Annotated[ColumnSplit, Tag("column")]
+    | Annotated[TablesSplit, Tag("tables")],
     Discriminator(
         _split_form,
         custom_error_type="split",

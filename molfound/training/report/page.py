@@ -17,7 +17,7 @@ OPEN_ROWS = 30  # a longer table of labels is shown folded
 
 
 def page(run: RunContent) -> str:
-    """Return the whole HTML document."""
+    """Return the report of a run."""
     part = _shown_part([part for task in run.tasks for part in task.scores])
     sections = [f"<h1>{escape(run.name)}</h1>"]
     if run.tasks:
@@ -30,13 +30,18 @@ def page(run: RunContent) -> str:
         f"<h2>Configuration</h2><details><summary>config.yaml</summary><pre>{escape(run.config)}</pre></details>"
     )
     sections.append(f"<p><small>{versions}</small></p>" if versions else "")
+    return document(f"{run.name}, molfound report", sections)
+
+
+def document(title: str, sections: Sequence[str]) -> str:
+    """Return a whole HTML document that needs no network, from its title as plain text and its sections as HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         # The page holds all it needs: a browser that obeys this loads nothing, whatever a label's name says.
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         "script-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(run.name)}, molfound report</title><style>{STYLE}</style></head>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
         f"<body><main>{chr(10).join(sections)}</main>\n<script>{SCRIPT}</script></body></html>\n"
     )
 

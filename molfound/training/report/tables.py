@@ -20,7 +20,7 @@ def overview_table(tasks: Sequence[TaskContent], part: str) -> str:
         link = f'<a href="#task-{escape(task.name)}">{escape(task.name)}</a>'
         cells = [link, escape(task.level), escape(task.kind), str(len(task.labels)), escape(first or UNDEFINED)]
         rows.append([*cells, *(number(figure) for figure in figures)])
-    return _table(["task", "level", "kind", "labels", "metric", "model", *baselines], rows, text_columns=5)
+    return table(["task", "level", "kind", "labels", "metric", "model", *baselines], rows, text_columns=5)
 
 
 def metrics_table(task: TaskContent) -> str:
@@ -37,7 +37,7 @@ def metrics_table(task: TaskContent) -> str:
             cells.append(number(score.get("mean")) + remark)
         rows.append([*cells, *(number(task.baselines[name].get(metric)) for name in baselines)])
     heads = ["metric", *task.scores, *(f"{name} (test)" for name in baselines)]
-    return _table(heads, rows, text_columns=1)
+    return table(heads, rows, text_columns=1)
 
 
 def label_table(task: TaskContent, part: str) -> str:
@@ -51,7 +51,7 @@ def label_table(task: TaskContent, part: str) -> str:
         [escape(label), str(used.get(label, 0)), *(number(score["labels"].get(label)) for score in scores.values())]
         for label in task.labels
     ]
-    return _table(["label", "values", *scores], rows, text_columns=1, sortable=True)
+    return table(["label", "values", *scores], rows, text_columns=1, sortable=True)
 
 
 def baseline_names(tasks: Sequence[TaskContent]) -> list[str]:
@@ -64,7 +64,7 @@ def number(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:#.4g}".removesuffix(".")
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int, sortable: bool = False) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int, sortable: bool = False) -> str:
     """Return a table from plain heads and escaped cells; all but the first columns are numbers."""
     styles = ["" if column < text_columns else ' class="number"' for column in range(len(heads))]
     names = [f"<button>{escape(head)}</button>" if sortable else escape(head) for head in heads]
