@@ -153,11 +153,15 @@ class ConformerBlock:
             problems={g: outcome for g, outcome in enumerate(outcomes) if isinstance(outcome, ConformerProblem)},
         )
 
-    def of_molecule(self, g: int) -> npt.NDArray[np.float32]:
-        """Return the coordinates of molecule g, [its conformers, its atoms, 3]; of none, [0, 0, 3]."""
-        count = int(self.conformer_ptr[g + 1] - self.conformer_ptr[g])
+    def outcome(self, g: int) -> Conformers | ConformerProblem:
+        """Return the conformers of molecule g, or why it has none: what `of` was given."""
+        if g in self.problems:
+            return self.problems[g]
+        conformers = slice(int(self.conformer_ptr[g]), int(self.conformer_ptr[g + 1]))
         rows = self.coordinates[self.row_ptr[g] : self.row_ptr[g + 1]]
-        return rows.reshape(count, len(rows) // max(count, 1), 3)
+        coordinates = rows.reshape(conformers.stop - conformers.start, -1, 3)
+        source = SOURCES[self.sources[g]]
+        return Conformers(coordinates, self.energies[conformers], self.converged[conformers], source)
 
     def __len__(self) -> int:
         return len(self.sources)

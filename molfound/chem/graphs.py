@@ -16,7 +16,7 @@ from molfound.chem.molecules import MoleculeBlock
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit
 from molfound.errors import MolfoundError
 
-FEATURIZER_VERSION = "2"
+FEATURIZER_VERSION = "3"
 """Part of every store's key: to be raised when the same SMILES yields other bytes than before."""
 
 LARGEST_GRAPH = np.iinfo(np.uint16).max

@@ -30,8 +30,8 @@ def parse(smiles: object, *, max_heavy_atoms: int = 1000) -> Chem.Mol | Rejectio
     """Return the sanitized molecule of a SMILES, its atoms in the order of the SMILES, or a `Rejection`.
 
     Salts, charges and isotopes stay what they are. As RDKit does by default, plain explicit hydrogens (``[H]``) become
-    part of their neighbour; every other atom keeps its place in the order. What is no text (None, NaN, a number) counts
-    as an empty SMILES. RDKit's log messages do not appear.
+    part of their neighbour; every other atom keeps its place in the order. Atom-map numbers stay, and change nothing
+    else. What is no text (None, NaN, a number) counts as an empty SMILES. RDKit's log messages do not appear.
 
     Args:
         smiles: what a table's cell holds; blanks around it are ignored, and so is a name after a blank or a tab.
@@ -132,10 +132,28 @@ def _read(smiles: str) -> Chem.Mol | None:
     # A regular expression would allocate memory that costs RDKit's allocations more than the search takes. So may plain
     # hydrogens begin, which RDKit removes: [H], [#1] and, with isotope 0, [0H] and [0#1].
     if not _BEYOND_ATOMS_AND_BONDS.isdisjoint(smiles) or "[H" in smiles or "[#1" in smiles or "[0" in smiles:
-        return _parsed(smiles, sanitize=True)
+        molecule = _parsed(smiles, sanitize=True)
+        return molecule if molecule is None or ":" not in smiles else _with_stereo_of_chemistry(molecule)
     molecule = _parsed(smiles, sanitize=False)
     if molecule is None or Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         return None
+    return molecule
+
+
+def _with_stereo_of_chemistry(molecule: Chem.Mol) -> Chem.Mol:
+    """Return a molecule whose stereochemistry was assigned without its atom-map numbers.
+
+    RDKit ranks the neighbours of a centre by their map numbers too, before what they are bonded to: R would become S,
+    and equal neighbours different ones.
+    """
+    numbers = [atom.GetAtomMapNum() for atom in molecule.GetAtoms()]
+    if not any(numbers):
+        return molecule
+    for atom in molecule.GetAtoms():
+        atom.SetAtomMapNum(0)
+    Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
+    for atom, number in zip(molecule.GetAtoms(), numbers, strict=True):
+        atom.SetAtomMapNum(number)
     return molecule
 
 

@@ -4,22 +4,12 @@ from pathlib import Path
 
 import click
 
-from molfound.cli.options import device_option, plugins_option
+from molfound.cli.options import device_option, molecule_options, plugins_option
 
 
 @click.command("predict")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("inputs", nargs=-1, required=True, metavar="FILE|SMILES...")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="CSV or Parquet file; default: CSV on the standard output."
-)
-@click.option(
-    "--smiles",
-    "column",
-    help="Column with the SMILES; default: the first that is called smiles, ordered_smiles, canonical_smiles or drug.",
-)
+@molecule_options
 @click.option("--task", "tasks", multiple=True, help="Only this task (may be repeated).")
-@click.option("--conformers", type=int, help="Make so many per molecule and average over them.")
 @device_option
 @plugins_option
 def command(
@@ -27,17 +17,24 @@ def command(
     inputs: tuple[str, ...],
     output: Path | None,
     column: str | None,
-    tasks: tuple[str, ...],
+    keep: tuple[str, ...],
     conformers: int | None,
+    tasks: tuple[str, ...],
     device: str,
     allow_plugins: bool,
 ) -> None:
-    """Predict with the model of RUN for SMILES, or for the molecules of a CSV, TSV, Parquet or .smi file.
+    """Predict with the model of RUN for SMILES, or for the molecules of a CSV, TSV, Parquet, .smi or SDF file.
 
     One row per input row, in input order; a molecule that cannot be read has its reason in the column `rejected`.
     """
     from molfound.inference import load
-    from molfound.inference.files import predict_to_file
+    from molfound.inference.files import check_output, write_results
+    from molfound.inference.molecules import open_molecules
 
+    if output is not None:
+        check_output(output)
     model = load(run, device=device, allow_plugins=allow_plugins)
-    predict_to_file(model, inputs, output, column=column, tasks=tasks or None, conformers=conformers)
+    predictions = model.predictions(tasks=tasks or None, conformers=conformers)
+    written = write_results(open_molecules(inputs, column, keep), predictions, output, shown=output is not None)
+    if output is not None:
+        click.echo(f"{output}: {written}", err=True)

@@ -1,33 +1,71 @@
 """Coordinates made for prediction, and predictions averaged over conformers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from molfound.chem.conformers import ConformerOptions, conformers_of_smiles
+from molfound.chem.conformers import (
+    ConformerBlock,
+    ConformerOptions,
+    ConformerProblem,
+    Conformers,
+    conformers_of_smiles,
+)
 from molfound.chem.drawings import drawings_of_smiles
+from molfound.chem.given_coordinates import cxsmiles_coordinates, molblock_coordinates
+from molfound.chem.graphs import LARGEST_GRAPH
+from molfound.chem.parsing import Rejection, parse
 from molfound.config.schema import ConformersConfig
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.coordinates import CoordinateArrays, coordinate_arrays, coordinates_table
 
+NONE = ("coordinates_missing", "coordinates_flat")  # problems of molecules that bring no place in space along
 
-def made_coordinates(smiles: Sequence[str], config: ConformersConfig, max_heavy_atoms: int) -> CoordinateArrays:
-    """Return coordinates of molecules as a training made them, or, where it was given some, as it would have made them.
+
+def coordinates_to_predict_from(
+    smiles: Sequence[str], molfiles: Sequence[str | None] | None, config: ConformersConfig, max_heavy_atoms: int
+) -> CoordinateArrays:
+    """Return coordinates of molecules made as those of a training, or what they bring along if it was given some.
 
     Args:
-        smiles: of G molecules that can be read.
-        config: of the training's coordinates.
+        smiles: of G molecules that can be read; a CXSMILES may hold coordinates.
+        molfiles: of those that have one; None: none has.
+        config: of the training's coordinates. Where they were given and a molecule brings none along, they are made
+            with the same settings.
         max_heavy_atoms: the largest molecule.
     """
+    made = partial(_made, config=config, max_heavy_atoms=max_heavy_atoms)
+    block = _brought(smiles, molfiles or [None] * len(smiles), made) if config.source == "given" else made(smiles)
+    return coordinate_arrays(coordinates_table(np.arange(len(smiles)), block))
+
+
+def _made(smiles: Sequence[str], config: ConformersConfig, max_heavy_atoms: int) -> ConformerBlock:
     if config.source == "drawn":
-        found = drawings_of_smiles(smiles, max_heavy_atoms=max_heavy_atoms)
-    else:
-        options = ConformerOptions(**config.model_dump(exclude={"source", "hang_seconds", "drawn"}))
-        found = conformers_of_smiles(smiles, options, max_heavy_atoms=max_heavy_atoms, hang_seconds=config.hang_seconds)
-    return coordinate_arrays(coordinates_table(np.arange(len(smiles)), found))
+        return drawings_of_smiles(smiles, max_heavy_atoms=max_heavy_atoms)
+    options = ConformerOptions(**config.model_dump(exclude={"source", "hang_seconds", "drawn"}))
+    return conformers_of_smiles(smiles, options, max_heavy_atoms=max_heavy_atoms, hang_seconds=config.hang_seconds)
+
+
+def _brought(
+    smiles: Sequence[str], molfiles: Sequence[str | None], make: Callable[[Sequence[str]], ConformerBlock]
+) -> ConformerBlock:
+    """Return the coordinates that molecules bring along, and make those of the others."""
+    outcomes: list[Conformers | ConformerProblem] = []
+    for text, molfile in zip(smiles, molfiles, strict=True):
+        molecule = parse(text, max_heavy_atoms=LARGEST_GRAPH)
+        assert not isinstance(molecule, Rejection)
+        outcomes.append(
+            cxsmiles_coordinates(text, molecule) if molfile is None else molblock_coordinates(molfile, molecule)
+        )
+    without = [g for g, found in enumerate(outcomes) if isinstance(found, ConformerProblem) and found.reason in NONE]
+    made = make([smiles[g] for g in without])
+    for place, g in enumerate(without):
+        outcomes[g] = made.outcome(place)
+    return ConformerBlock.of(outcomes)
 
 
 def mean_predictions(

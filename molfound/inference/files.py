@@ -1,93 +1,83 @@
-"""Predictions for the molecules of a file, written to a file."""
+"""What a model yields for the molecules of a file, written to a file in bounded memory."""
 
-import gzip
-import io
+import json
 import os
 import sys
-import zlib
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
 
-import pandas as pd
 import pyarrow as pa
-from pyarrow import csv, parquet
+import pyarrow.parquet as pq
 
-from molfound.data.shards import write_atomically
-from molfound.errors import MolfoundError, did_you_mean
-from molfound.inference.predictor import Predictor
+from molfound.data.progress import MoleculeProgress
+from molfound.data.shards import partial_file
+from molfound.errors import MolfoundError
+from molfound.inference.molecules import MoleculeSource
+from molfound.inference.predictor import RowsToTable
 
-TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-LISTS = (".smi", ".smiles", ".txt", ".smi.gz", ".smiles.gz", ".txt.gz")
-OTHER_FILES = (".sdf", ".sdf.gz", ".mol", ".mol2", ".pdb", ".xlsx", ".json", ".jsonl", ".feather")  # and no SMILES
-UNREADABLE = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error)
-USUAL_COLUMNS = ("smiles", "ordered_smiles", "canonical_smiles", "drug")
+IN_A_ROW = 10  # rejected rows at the very beginning after which the user is told
 
 
-def predict_to_file(
-    model: Predictor,
-    inputs: Sequence[str],
-    output: Path | None,
-    *,
-    column: str | None = None,
-    tasks: Sequence[str] | None = None,
-    conformers: int | None = None,
-) -> pd.DataFrame:
-    """Predict for a file or for SMILES, write the table, and return it.
+@dataclass
+class Written:
+    """What was written.
+
+    Attributes:
+        rows: how many rows.
+        rejected: how many of them are no molecule, by reason.
+        seconds: how long it took.
+    """
+
+    rows: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        rate = f"{self.rows / max(self.seconds, 1e-9):,.0f} molecules/s"
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.rejected.most_common())
+        rejected = f"; {self.rejected.total():,} rejected: {reasons}" if reasons else ""
+        return f"{self.rows:,} rows in {self.seconds:,.1f} s ({rate}){rejected}"
+
+
+def write_results(source: MoleculeSource, table: RowsToTable, output: Path | None, *, shown: bool = True) -> Written:
+    """Write what a model yields for molecules: one row for each, in their order.
+
+    The file is complete or, after any error, not there.
 
     Args:
-        model: the model.
-        inputs: one file (CSV, TSV, Parquet, .smi, each but Parquet also gzipped) or any number of SMILES.
+        source: the molecules.
+        table: makes the table of a block of them: `Predictor.predictions` or `Predictor.embeddings`.
         output: a ``.csv`` or ``.parquet`` file; None: CSV on the standard output.
-        column: the SMILES column of a table; None: the one with a usual name.
-        tasks: which tasks to predict; None: all.
-        conformers: how many to average over, see `Predictor.predict`.
+        shown: whether to show how far it has come, on standard error.
 
     Raises:
-        MolfoundError: an input that cannot be read, or an output of another kind or in a folder that is not there.
+        MolfoundError: an output of another kind, or that cannot be written, or a column of the input that would have
+            the name of a column of the result.
     """
-    if output is not None:
-        _check_output(output)
-    table = model.predict(read_smiles(inputs, column), tasks=tasks, conformers=conformers)
-    if output is None:
-        table.to_csv(sys.stdout, index=False)
-    elif output.suffix.lower() == ".parquet":
-        content = io.BytesIO()
-        table.to_parquet(content, index=False)
-        write_atomically(output, content.getbuffer())
-    else:
-        write_atomically(output, table.to_csv(index=False).encode())
-    return table
+    written = Written()
+    started = time.monotonic()
+    with _writer(output) as writer, MoleculeProgress("molecules", source.about_rows(), shown) as progress:
+        for rows in source.blocks():
+            made = table(rows)
+            writer.write(_with_kept(made, rows.kept))
+            reasons = made["rejected"].drop_null().to_pylist()
+            if written.rows == 0 and len(rows) >= IN_A_ROW and made["rejected"][:IN_A_ROW].null_count == 0:
+                progress.say(_no_molecules(made))
+            written.rows += len(rows)
+            written.rejected.update(reason.partition(":")[0] for reason in reasons)
+            progress.advance(len(rows), computed=True)
+    written.seconds = time.monotonic() - started
+    return written
 
 
-def read_smiles(inputs: Sequence[str], column: str | None = None) -> list[str]:
-    """Return the SMILES of a file, or the inputs themselves if they are not files.
-
-    Raises:
-        MolfoundError: a missing or unreadable file, one of another kind, more than one file, or no column with SMILES.
-    """
-    files = [text for text in inputs if _is_file(text)]
-    if not files:
-        return list(inputs)
-    path = Path(files[0])
-    if len(inputs) > 1:
-        raise MolfoundError(f"one file at a time, or SMILES: got {path} and {len(inputs) - 1} more")
-    name = path.name.lower()
-    if not name.endswith(TABLES + LISTS):
-        raise MolfoundError(f"{path} is of no kind that is read: its name should end in {', '.join(TABLES + LISTS)}")
-    if not path.is_file():
-        raise MolfoundError(f"file not found: {path}")
-    try:
-        return _listed(path) if name.endswith(LISTS) else _column(path, column)
-    except UNREADABLE as error:
-        raise MolfoundError(f"cannot read {path}: {' '.join(str(error).split())[:300]}") from error
-
-
-def _is_file(text: str) -> bool:
-    # Unlike Path.is_file, os.path.isfile takes a SMILES longer than a file's name may be.
-    return text.lower().endswith(TABLES + LISTS + OTHER_FILES) or os.path.isfile(text)  # noqa: PTH113
-
-
-def _check_output(output: Path) -> None:
+def check_output(output: Path) -> None:
+    """Raise `MolfoundError` unless a file of results can be written there."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise MolfoundError(f"the output must be a .csv or .parquet file, not {output.name}")
     if not output.parent.is_dir():
@@ -98,39 +88,82 @@ def _check_output(output: Path) -> None:
         raise MolfoundError(f"cannot write {output}: {output.parent} may not be written")
 
 
-def _listed(path: Path) -> list[str]:
-    """Return the first word of each line; what follows it is the molecule's name."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig") as file:
-        return [(line.split(maxsplit=1) or [""])[0] for line in file]
+class _Writer(Protocol):
+    def write(self, table: pa.Table) -> None: ...
 
 
-def _column(path: Path, column: str | None) -> list[str]:
-    is_parquet = path.suffix.lower() == ".parquet"
-    names = parquet.read_schema(path).names if is_parquet else _csv(path, None).column_names
-    chosen = _smiles_column(names, column, path)
-    table = parquet.read_table(path, columns=[chosen]) if is_parquet else _csv(path, chosen)
-    return [str(value or "") for value in table[chosen].to_pylist()]
+@contextmanager
+def _writer(output: Path | None) -> Iterator[_Writer]:
+    if output is None:
+        with _CsvWriter(sys.stdout.buffer) as printed:
+            yield printed
+        return
+    check_output(output)
+    kind = _ParquetWriter if output.suffix.lower() == ".parquet" else _CsvWriter
+    with partial_file(output) as partial, partial.open("wb") as file, kind(file) as writer:
+        yield writer
 
 
-def _csv(path: Path, column: str | None) -> pa.Table:
-    name = path.name.lower()
-    parsing = csv.ParseOptions(delimiter="\t" if name.endswith((".tsv", ".tsv.gz")) else ",")
-    with pa.input_stream(str(path), compression="gzip" if name.endswith(".gz") else None) as stream:
-        if column is None:
-            return csv.open_csv(stream, parse_options=parsing).schema.empty_table()
-        options = csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()})
-        return csv.read_csv(stream, parse_options=parsing, convert_options=options)
+class _ParquetWriter:
+    """Writes a row group per table."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._writer.write_table(table)
 
 
-def _smiles_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
-    if wanted is not None:
-        if wanted not in names:
-            raise MolfoundError(f"{path} has no column '{wanted}'{did_you_mean(wanted, names)}")
-        return wanted
-    usual = [name for name in names if name.lower() in USUAL_COLUMNS]
-    if not usual:
-        raise MolfoundError(
-            f"{path} has no column named {' or '.join(USUAL_COLUMNS)}; name the SMILES column: --smiles"
-        )
-    return usual[0]
+class _CsvWriter:
+    """Writes lists as JSON, and nothing where a value is missing."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.flush()
+
+    def write(self, table: pa.Table) -> None:
+        for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+            if pa.types.is_list(column.type):
+                cells = [None if cell is None else json.dumps(cell) for cell in column.to_pylist()]
+                table = table.set_column(place, name, pa.array(cells, pa.string()))
+        # Not by Arrow, which puts every text in quotation marks.
+        table.to_pandas().to_csv(self._file, index=False, header=not self._begun)
+        self._begun = True
+
+
+def _with_kept(made: pa.Table, kept: pa.Table | None) -> pa.Table:
+    if kept is None:
+        return made
+    for name in kept.column_names:
+        if name in made.column_names:
+            raise MolfoundError(f"column '{name}' cannot be kept: the result has a column of that name")
+        made = made.append_column(name, kept[name])
+    return made
+
+
+def _no_molecules(table: pa.Table) -> str:
+    shown, reason = table["smiles"][0].as_py(), table["rejected"][0].as_py()
+    return (
+        f"the first {IN_A_ROW} rows are no molecules (the first is '{shown}': {reason}); "
+        "is it the right column, or file? --smiles names the column"
+    )

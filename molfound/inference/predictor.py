@@ -1,13 +1,15 @@
 """A trained model as its users see it: SMILES in, a table of predictions in original units out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
+from rdkit import Chem
 from torch import Tensor
 
 from molfound.chem.graphs import featurize_smiles
@@ -22,13 +24,19 @@ from molfound.data.table_order import table_order
 from molfound.data.views import StillView
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.inference.conformers import made_coordinates, mean_predictions
+from molfound.inference.cells import Cells, frame
+from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
+from molfound.inference.embedding import EmbeddingReadout, embedding
+from molfound.inference.molecules import GivenMolecules, MoleculeRows
 from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
 
-FEATURIZED_AT_ONCE = 4096
 # Of atoms, in a batch of an encoder that represents pairs: its memory grows with them.
 PAIRS_AT_ONCE = 1 << 17
+
+Molecules = str | Chem.Mol | Iterable[str | Chem.Mol]
+Compute = Callable[[GraphBatch], dict[str, Tensor]]
+RowsToTable = Callable[[MoleculeRows], pa.Table]
 
 
 def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins: bool = False) -> "Predictor":
@@ -77,27 +85,33 @@ class Predictor:
         tasks = ", ".join(f"{name} ({len(labels)})" for name, labels in self.tasks.items())
         return f"Predictor({tasks or 'no tasks'}; {sum(p.numel() for p in self.model.parameters()):,} parameters)"
 
+    @property
+    def layers(self) -> list[str]:
+        """The names of the encoder's layers that can be embedded from, from its inputs to its output."""
+        return self.model.encoder.layers()
+
     def predict(
         self,
-        smiles: str | Iterable[str],
+        molecules: Molecules,
         *,
         tasks: Sequence[str] | None = None,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> pd.DataFrame:
-        """Return the predictions of a list of SMILES, one row each, in their order.
+        """Return the predictions for a list of molecules, one row each, in their order.
 
         A column is named ``task.label``. Regression labels come in their original units, binary ones as probabilities,
-        multiclass ones as the list of the classes' probabilities. A SMILES that cannot be read has its reason in the
-        column ``rejected`` and no prediction.
+        multiclass ones as the array of the classes' probabilities. What is no molecule has its reason in the column
+        ``rejected`` and no prediction.
 
-        At node, edge and node-pair level a cell is the list of the molecule's values, in the order of the lists that
-        labels come in: atoms as in the SMILES, or by their atom-map numbers where these are 1 to n (or 0 to n - 1);
-        pairs (i, j) of atoms so numbered at i·n + j; of each bond, in RDKit's order, the edge from its begin to its end
-        atom, then the one back.
+        At node, edge and node-pair level a cell is the array of the molecule's values, in the order of the lists that
+        labels come in: atoms as in the SMILES, or by their atom-map numbers where these are 1 to n (or 0 to n - 1), or
+        as in the RDKit molecule; pairs (i, j) of atoms so numbered at i·n + j; of each bond, in RDKit's order, the edge
+        from its begin to its end atom, then the one back.
 
         Args:
-            smiles: SMILES of any number of molecules.
+            molecules: SMILES or RDKit molecules, in a list, a pandas Series (whose index the result has) or another
+                iterable; or a single one.
             tasks: which tasks to predict; None: all.
             conformers: make so many per molecule, and return the mean of the predictions for each of them; None: the
                 one of lowest energy of as many as the training had.
@@ -106,46 +120,115 @@ class Predictor:
         Raises:
             MolfoundError: an unknown task, with the nearest name, or conformers for a model that reads none.
         """
-        given = [smiles] if isinstance(smiles, str) else list(smiles)
+        return _framed(molecules, self.predictions(tasks=tasks, conformers=conformers, batch_size=batch_size))
+
+    def embed(
+        self,
+        molecules: Molecules,
+        *,
+        layer: str | None = None,
+        readout: EmbeddingReadout = "trained",
+        conformers: int | None = None,
+        batch_size: int = 512,
+    ) -> pd.DataFrame:
+        """Return the embeddings of a list of molecules, one row each, in their order: columns ``e0``, ``e1``, ….
+
+        Args:
+            molecules: as for `predict`.
+            layer: one of `layers`; None: the last.
+            readout: ``trained``: what the model's own heads read of a graph; ``sum``, ``mean`` or ``max`` over the
+                atoms; ``none``: each atom's, as an array ``[n, width]`` in the one column ``atoms``, in the order that
+                `predict` has at node level.
+            conformers: as for `predict`.
+            batch_size: as for `predict`.
+
+        Raises:
+            MolfoundError: an unknown layer, or one that the model has no trained read-out for.
+
+        Example:
+            >>> import molfound as mf
+            >>> mf.load("runs/quickstart").embed(["CCO"], readout="mean")  # doctest: +SKIP
+        """
+        embedded = self.embeddings(layer=layer, readout=readout, conformers=conformers, batch_size=batch_size)
+        return _framed(molecules, embedded)
+
+    def predictions(
+        self, *, tasks: Sequence[str] | None = None, conformers: int | None = None, batch_size: int = 512
+    ) -> RowsToTable:
+        """Return what makes a table of predictions of each block of molecules, with the arguments of `predict`."""
         chosen = list(self.tasks if tasks is None else dict.fromkeys(tasks))
         for name in chosen:
             if name not in self.tasks:
                 raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
+        shapes = {name: self.model.tasks[name] for name in chosen}
+        outputs = {
+            name: Output(task.level, [f"{name}.{label}" for label in task.labels], task.classes)
+            for name, task in shapes.items()
+        }
+        return self._tables(outputs, self.model.predict, conformers, batch_size)
+
+    def embeddings(
+        self,
+        *,
+        layer: str | None = None,
+        readout: EmbeddingReadout = "trained",
+        conformers: int | None = None,
+        batch_size: int = 512,
+    ) -> RowsToTable:
+        """Return what makes a table of embeddings of each block of molecules, with the arguments of `embed`."""
+        embedded = embedding(self.model, layer, readout)
+        # Of which width a layer is, its output alone can tell.
+        arrays, _ = self.featurize(["C"])
+        ((_, found),) = self._forward(arrays, lambda batch: {"e": embedded(batch)}, {"e": "graph"}, 1, 1)
+        width = found["e"].shape[1]
+        if readout != "none":
+            output = Output("graph", [f"e{number}" for number in range(width)], None)
+            return self._tables({"e": output}, lambda batch: {"e": embedded(batch)}, conformers, batch_size)
+        output = Output("node", ["atoms"], width)
+        return self._tables({"e": output}, lambda batch: {"e": embedded(batch)[:, None]}, conformers, batch_size)
+
+    def _tables(
+        self, outputs: dict[str, "Output"], compute: Compute, conformers: int | None, batch_size: int
+    ) -> RowsToTable:
         if conformers is not None:
             self._check_averaging(conformers)
-        blocks = [given[i : i + FEATURIZED_AT_ONCE] for i in range(0, len(given), FEATURIZED_AT_ONCE)]
-        tables = [self._predict_block(block, chosen, conformers, batch_size) for block in blocks or [[]]]
-        return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+        levels = {name: output.level for name, output in outputs.items()}
 
-    def _predict_block(
-        self, smiles: list[str], tasks: list[str], conformers: int | None, batch_size: int
-    ) -> pd.DataFrame:
-        arrays, rejections = self.featurize(smiles, conformers=conformers)
-        columns: dict[str, list[Any]] = {f"{t}.{label}": [] for t in tasks for label in self.tasks[t]}
-        for batch, predictions in self._forward(arrays, conformers or 1, batch_size):
-            texts = [smiles[row] for row in batch.rows.tolist()]
-            for name in tasks:
-                cells = _cells(predictions[name], batch, self.model.tasks[name].level, texts)
-                for label, values in zip(self.tasks[name], cells, strict=True):
-                    columns[f"{name}.{label}"].extend(values)
-        table = pd.DataFrame({"smiles": smiles, "rejected": pd.Series([None] * len(smiles), dtype=object)})
-        for position, rejection in rejections:
-            detail = f": {rejection.detail}" if rejection.detail else ""
-            table.loc[position, "rejected"] = f"{rejection.reason}{detail}"
-        predicted = pd.DataFrame(columns, index=arrays.rows)
-        return table.join(predicted)[["smiles", *columns, "rejected"]]
+        def table(rows: MoleculeRows) -> pa.Table:
+            arrays, rejections = self.featurize(rows.read, conformers=conformers, molfiles=rows.molfiles)
+            cells = {name: output.cells() for name, output in outputs.items()}
+            order = [np.zeros(0, np.int64)]
+            for batch, values in self._forward(arrays, compute, levels, conformers or 1, batch_size):
+                order.append(batch.rows.numpy())
+                texts = [str(rows.read[row]) for row in order[-1].tolist()]
+                for name, level in levels.items():
+                    item_ptr = batch.item_ptr(level).cpu()
+                    cells[name].add(values[name][table_order(level, texts, item_ptr)], item_ptr.diff())
+            columns: dict[str, pa.Array] = {}
+            for name, output in outputs.items():
+                made = cells[name].columns(np.concatenate(order), len(rows))
+                columns |= dict(zip(output.names, made, strict=True))
+            return pa.table({"smiles": rows.smiles, **columns, "rejected": _reasons(rejections, len(rows))})
+
+        return table
 
     def featurize(
-        self, smiles: Sequence[object], *, conformers: int | None = None
+        self,
+        smiles: Sequence[object],
+        *,
+        conformers: int | None = None,
+        molfiles: Sequence[str | None] | None = None,
     ) -> tuple[GraphArrays, list[tuple[int, Rejection]]]:
         """Return the graphs of SMILES with the model's features and encodings, and why others were rejected.
 
-        A model that reads coordinates is given conformers made as those of its training were, or, if its training was
-        given coordinates, made with the same settings. A molecule that cannot be embedded has none.
+        A model that reads coordinates is given conformers made as those of its training were. If its training was given
+        coordinates, so is it where a molecule brings some along, in three dimensions (a Molfile, or a CXSMILES), and
+        elsewhere they are made with the same settings. A molecule that cannot be embedded has none.
 
         Args:
             smiles: SMILES of any number of molecules.
             conformers: how many to make per molecule; None: as many as the training had.
+            molfiles: of the molecules that bring one along.
         """
         features = self.specification
         block, kept, rejections = featurize_smiles(
@@ -155,15 +238,18 @@ class Predictor:
         for name, options in features.encodings.items():
             encodings |= compute_encoding(name, block, options)
         accepted = pa.array([str(smiles[position]) for position in kept])
-        coordinates = self._coordinates(accepted.to_pylist(), conformers)
+        brought = None if molfiles is None else [molfiles[position] for position in kept.tolist()]
+        coordinates = self._coordinates(accepted.to_pylist(), brought, conformers)
         return GraphArrays(block, kept, accepted, encodings=encodings, coordinates=coordinates), rejections
 
-    def _coordinates(self, smiles: list[str], count: int | None) -> CoordinateArrays | None:
+    def _coordinates(
+        self, smiles: list[str], molfiles: Sequence[str | None] | None, count: int | None
+    ) -> CoordinateArrays | None:
         config = self.specification.conformers
         if config is None:
             return None
         config = config if count is None else config.model_copy(update={"count": count})
-        return made_coordinates(smiles, config, self.specification.max_heavy_atoms)
+        return coordinates_to_predict_from(smiles, molfiles, config, self.specification.max_heavy_atoms)
 
     def _check_averaging(self, conformers: int) -> None:
         config = self.specification.conformers
@@ -174,25 +260,50 @@ class Predictor:
 
     @torch.no_grad()
     def _forward(
-        self, arrays: GraphArrays, conformers: int, batch_size: int
+        self, arrays: GraphArrays, compute: Compute, levels: Mapping[str, str], conformers: int, batch_size: int
     ) -> Iterator[tuple[GraphBatch, dict[str, Tensor]]]:
         if len(arrays.rows) == 0:
             return
         collection = GraphCollection({"input": arrays}, crop=self.specification.crop)
         device = next(self.model.parameters()).device
-        limits = BatchLimits(batch_size, pairs=PAIRS_AT_ONCE if self.model.encoder.widths.pairs is not None else None)
+        pairs = self.model.encoder.widths.pairs is not None
+        # Molecules of one size stand together where they would be padded to the largest of their batch.
+        limits = BatchLimits(batch_size, pairs=PAIRS_AT_ONCE if pairs else None, bucket=1 if pairs else None)
         positions = np.arange(len(collection))
         loaders = [evaluation_batches(collection, positions, limits, view=StillView(k)) for k in range(conformers)]
         for batches in zip(*loaders, strict=True):
-            predicted = [self.model.predict(batch.to(device)) for batch in batches]
-            levels = {name: task.level for name, task in self.model.tasks.items()}
+            predicted = [compute(batch.to(device)) for batch in batches]
             yield batches[0], mean_predictions(predicted, batches[0], arrays, levels)
 
 
-def _cells(prediction: Tensor, batch: GraphBatch, level: str, smiles: Sequence[str]) -> list[list[Any]]:
-    """Return for each label one cell per molecule of the batch: a number at graph level, else a list of numbers."""
-    if level == "graph":
-        return prediction.transpose(0, 1).tolist()
-    item_ptr = batch.item_ptr(level)
-    by_label = prediction[table_order(level, smiles, item_ptr)].transpose(0, 1)
-    return [[part.tolist() for part in values.split(item_ptr.diff().tolist())] for values in by_label]
+@dataclass(frozen=True)
+class Output:
+    """What a model yields of one name.
+
+    Attributes:
+        level: of it.
+        names: of its columns.
+        classes: how many numbers stand in the place of one; None: one.
+    """
+
+    level: str
+    names: list[str]
+    classes: int | None
+
+    def cells(self) -> Cells:
+        """Return the cells, still empty, of a block of molecules."""
+        return Cells(len(self.names), self.classes, listed=self.level != "graph")
+
+
+def _framed(molecules: Molecules, table: RowsToTable) -> pd.DataFrame:
+    single = isinstance(molecules, (str, Chem.Mol))
+    source = GivenMolecules([molecules] if single else cast(Iterable[object], molecules))
+    found = frame(pa.concat_tables(map(table, source.blocks())))
+    return found.set_axis(molecules.index) if isinstance(molecules, pd.Series) else found
+
+
+def _reasons(rejections: Sequence[tuple[int, Rejection]], rows: int) -> pa.Array:
+    reasons: list[str | None] = [None] * rows
+    for position, rejection in rejections:
+        reasons[position] = f"{rejection.reason}: {rejection.detail}" if rejection.detail else rejection.reason
+    return pa.array(reasons, pa.string())

@@ -113,8 +113,18 @@ class MolecularModel(nn.Module):
             case "multiclass":
                 return values.softmax(dim=-1)
 
-    def represent(self, batch: GraphBatch) -> Representations:
-        """Return the representations of the nodes, and those that the heads read at the levels of the model's tasks."""
+    def represent(self, batch: GraphBatch, layer: str | None = None) -> Representations:
+        """Return the representations of the nodes, and those that the heads read at the levels of the model's tasks.
+
+        Args:
+            batch: the graphs.
+            layer: one of the encoder's `layers()`; None, or the last: its output. Those before it are as the encoder
+                makes them, for no read-out has been trained on them.
+        """
+        layers = self.encoder.layers()
+        if layer not in (None, layers[-1]):
+            earlier: Representations = self.encoder(batch, layers.index(layer))
+            return earlier
         made = self._encoded(batch)
         levels, everything = {task.level for task in self.tasks.values()}, (0, batch.num_graphs)
         return replace(

@@ -178,7 +178,7 @@ def test_the_same_in_another_process_and_in_another_order():
     assert_equal_blocks(conformers_of_smiles(FEW, options, hang_seconds=300), here)
     back = conformers_of_smiles(FEW[::-1], options)
     for g in range(len(FEW)):
-        np.testing.assert_array_equal(back.of_molecule(len(FEW) - 1 - g), here.of_molecule(g))
+        np.testing.assert_array_equal(back.outcome(len(FEW) - 1 - g).coordinates, here.outcome(g).coordinates)
 
 
 def test_a_failure_is_a_reason_and_leaves_no_coordinates():

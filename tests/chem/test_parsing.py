@@ -3,6 +3,7 @@ import gzip
 import threading
 from itertools import islice
 
+import numpy as np
 import pytest
 from rdkit import Chem
 
@@ -11,6 +12,7 @@ from molfound.chem.parsing import REASONS, Rejection, parse, silenced_rdkit
 from tests.chem.examples import SMILES
 from tests.data.real_data import DATA, needs_data
 
+UNSPECIFIED = Chem.ChiralType.CHI_UNSPECIFIED
 BAD = [
     (None, "empty_smiles"),
     (float("nan"), "empty_smiles"),
@@ -128,3 +130,29 @@ def test_threads_share_the_silence_and_the_log_speaks_again_after(capfd):
     assert capfd.readouterr().err == ""
     Chem.MolFromSmiles("C1CC")
     assert "unclosed ring" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["OC(=O)[C@@H](N)CO", "C[C@H](C)O", "F/C=C(/C)CC", "C/C=C(C)/C", "C[C@@H]1CC[C@H](C)CC1", "CC[S@](=O)C", "CCO"],
+)
+def test_atom_map_numbers_change_no_stereochemistry(text: str) -> None:
+    plain = parse(text)
+    assert isinstance(plain, Chem.Mol)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        numbers = rng.permutation(plain.GetNumAtoms()) + 1
+        named = Chem.MolFromSmiles(text)
+        for atom, number in zip(named.GetAtoms(), numbers.tolist(), strict=True):
+            atom.SetAtomMapNum(number)
+        read = parse(Chem.MolToSmiles(named, canonical=False))
+        assert isinstance(read, Chem.Mol)
+        place = {number: at for at, number in enumerate(numbers.tolist())}
+        order = [place[atom.GetAtomMapNum()] for atom in read.GetAtoms()]
+        for mine, at in zip(read.GetAtoms(), order, strict=True):
+            theirs = plain.GetAtomWithIdx(at)
+            assert mine.GetPropsAsDict().get("_CIPCode") == theirs.GetPropsAsDict().get("_CIPCode")
+            assert (mine.GetChiralTag() == UNSPECIFIED) == (theirs.GetChiralTag() == UNSPECIFIED)
+        for bond in read.GetBonds():
+            same = plain.GetBondBetweenAtoms(order[bond.GetBeginAtomIdx()], order[bond.GetEndAtomIdx()])
+            assert bond.GetStereo() == same.GetStereo()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from molfound.data import tables
+from molfound.data import table_files
 from molfound.data.tables import Table, expand_columns
 from molfound.errors import MolfoundError
 
@@ -138,7 +138,7 @@ def test_decimals_come_as_float64(tmp_path: Path) -> None:
 
 
 def test_memory_of_a_wide_table_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "READ_BYTES", 1 << 16)
+    monkeypatch.setattr(table_files, "READ_BYTES", 1 << 16)
     rows, text = 60_000, "x" * 400
     with gzip.open(tmp_path / "big.csv.gz", "wt", compresslevel=1) as file:
         file.write("smiles,note\n" + f"C,{text}\n" * rows)
@@ -171,7 +171,7 @@ def test_rows_are_counted_where_few_and_estimated_where_many(
     frame = pd.DataFrame({"smiles": np.random.default_rng(0).random(40_000).astype(str)})
     frame.to_csv(tmp_path / f"t{ending}", index=False, header=".csv" in ending)
     assert Table([tmp_path / f"t{ending}"]).about_rows() == len(frame)
-    monkeypatch.setattr(tables, "READ_BYTES", 1 << 18)
+    monkeypatch.setattr(table_files, "READ_BYTES", 1 << 18)
     assert Table([tmp_path / f"t{ending}"]).about_rows() == pytest.approx(len(frame), rel=0.1)
 
 
@@ -188,7 +188,7 @@ def test_rows_are_counted_where_few_and_estimated_where_many(
 def test_a_file_that_unpacks_to_a_thousand_times_its_size_takes_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, unit: str, message: str
 ) -> None:
-    monkeypatch.setattr(tables, "READ_BYTES", 1 << 18)
+    monkeypatch.setattr(table_files, "READ_BYTES", 1 << 18)
     repeated, count = unit.encode() * (1 << 16), (20 << 20) // (len(unit) << 16)
     with gzip.open(tmp_path / "t.csv.gz", "wb") as file:
         file.write(first.encode())
@@ -216,7 +216,7 @@ def test_a_file_that_unpacks_to_a_thousand_times_its_size_takes_no_memory(
 def test_a_smiles_file_has_one_column_of_first_words(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "READ_BYTES", 64)
+    monkeypatch.setattr(table_files, "READ_BYTES", 64)
     lines = ["CCO ethanol", '\tC[C@H](N)O\tname, with "words', "", "c1ccccc1", "[Na+].[Cl-],x", *["C/C=C/C"] * 40]
     content = "\r\n".join(lines).encode()
     path = tmp_path / f"m{ending}"

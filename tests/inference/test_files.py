@@ -1,14 +1,28 @@
 """Files of molecules: what is read, in which order, and what is said of those that cannot be."""
 
 import gzip
+import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from molfound.errors import MolfoundError
 from molfound.inference import Predictor
-from molfound.inference.files import predict_to_file, read_smiles
+from molfound.inference.files import Written, check_output, write_results
+from molfound.inference.molecules import open_molecules
+
+
+def predict_to_file(model: Predictor, inputs: list[str], output: Path | None, keep: tuple[str, ...] = ()) -> Written:
+    return write_results(open_molecules(inputs, keep=keep), model.predictions(tasks=["energy"]), output, shown=False)
+
+
+def read_smiles(inputs: list[str], column: str | None = None) -> list[str | None]:
+    return [text for rows in open_molecules(inputs, column).blocks() for text in rows.read]
+
 
 GIVEN = ["CCO", "no-smiles", "C", "[Na+].[Cl-]", "c1ccccc1"]
 
@@ -36,10 +50,11 @@ def molecules_file(folder: Path, name: str) -> Path:
 )
 @pytest.mark.parametrize("output", ["out.csv", "out.parquet"])
 def test_every_row_of_a_file_has_its_row(model: Predictor, tmp_path: Path, name: str, output: str) -> None:
-    table = predict_to_file(model, [str(molecules_file(tmp_path, name))], tmp_path / output, tasks=["energy"])
+    written = predict_to_file(model, [str(molecules_file(tmp_path, name))], tmp_path / output)
+    assert (written.rows, dict(written.rejected)) == (len(GIVEN), {"invalid_smiles": 1})
     kept = pd.read_csv(tmp_path / output) if output.endswith("csv") else pd.read_parquet(tmp_path / output)
     expected = model.predict(GIVEN, tasks=["energy"])
-    pd.testing.assert_frame_equal(table, expected)
+    assert kept.columns.tolist() == expected.columns.tolist()
     assert kept["smiles"].tolist() == GIVEN
     assert kept["energy.gap"].to_numpy() == pytest.approx(expected["energy.gap"].to_numpy(), nan_ok=True)
     assert kept["rejected"].notna().tolist() == [False, True, False, False, False]
@@ -76,7 +91,7 @@ def test_a_column_is_chosen_by_name(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(MolfoundError, match=f"cannot read .*{name}: .") as error:
+    with pytest.raises(MolfoundError, match=f"{name}( is empty|: .)") as error:
         read_smiles([str(path)])
     assert "\n" not in str(error.value)
 
@@ -89,9 +104,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_molecule(tmp_path: Path) -> N
 
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "molecules").write_text("CCO\n")
-    (tmp_path / "m.sdf").write_text("")
-    for path in (tmp_path / "molecules", tmp_path / "m.sdf", Path("absent.SDF")):
-        with pytest.raises(MolfoundError, match=r"is of no kind that is read: its name should end in \.csv, .*\.smi"):
+    (tmp_path / "m.xlsx").write_text("")
+    for path in (tmp_path / "molecules", tmp_path / "m.xlsx"):
+        with pytest.raises(MolfoundError, match=r"is not a table: its name should end in \.csv, .*\.smi"):
             read_smiles([str(path)])
     with pytest.raises(MolfoundError, match=r"file not found: absent\.CSV"):
         read_smiles(["absent.CSV"])
@@ -107,12 +122,96 @@ def test_outputs_that_cannot_be_written_are_named_before_anything_is_read(model:
         ("folder.csv", "it is a folder"),
     ]:
         with pytest.raises(MolfoundError, match=message):
-            predict_to_file(model, ["unread.csv"], tmp_path / output)
+            check_output(tmp_path / output)
+        with pytest.raises(MolfoundError, match=message):
+            predict_to_file(model, ["CCO"], tmp_path / output)
     assert not (tmp_path / "absent").exists()
 
 
 def test_without_an_output_the_table_is_printed(model: Predictor, capsys: pytest.CaptureFixture[str]) -> None:
-    predict_to_file(model, ["CCO", "C"], None, tasks=["energy"])
+    predict_to_file(model, ["CCO", "C"], None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "smiles,energy.gap,energy.mu,rejected"
     assert [line.split(",")[0] for line in lines[1:]] == ["CCO", "C"]
+
+
+def test_columns_of_the_input_are_kept(model: Predictor, tmp_path: Path) -> None:
+    path = str(write(tmp_path / "m.csv", 'smiles,id,rejected\nCCO,"a, b",x\nQ,7,y\n'))
+    predict_to_file(model, [path], tmp_path / "out.csv", keep=("id",))
+    kept = pd.read_csv(tmp_path / "out.csv")
+    assert kept["id"].tolist() == ["a, b", "7"]
+    for keep, message in [
+        (("rejected",), "column 'rejected' cannot be kept: the result has a column of that name"),
+        (("smiles",), "column 'smiles' has the SMILES"),
+        (("idd",), "has no column 'idd'; did you mean 'id'"),
+    ]:
+        with pytest.raises(MolfoundError, match=message):
+            predict_to_file(model, [path], tmp_path / "new.csv", keep=keep)
+    with pytest.raises(MolfoundError, match="SMILES have no column 'id' to keep"):
+        predict_to_file(model, ["CCO"], None, keep=("id",))
+    assert not (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["m.sdf", "m.SDF.gz"])
+def test_molecules_of_an_sdf_are_those_of_their_smiles(model: Predictor, tmp_path: Path, name: str) -> None:
+    texts = ["CCO", "C[C@H](N)C(=O)O", "c1ccccc1", "C/C=C/C"]
+    records = []
+    for number, text in enumerate(texts):
+        molecule = Chem.AddHs(Chem.MolFromSmiles(text))
+        AllChem.EmbedMolecule(molecule, randomSeed=1)
+        records.append(f"{Chem.MolToMolBlock(molecule)}> <number> ({number})\n{number}\n\n$$$$\n")
+    carbon = Chem.MolToMolBlock(Chem.MolFromSmiles("CC(C)(C)C"))
+    five_bonds = carbon.replace("  5  4", "  6  5").replace("M  END", "  2  6  1  0\nM  END")
+    broken = five_bonds.replace("  1  2  1  0", "    0.0000    0.0000    0.0000 C   0  0\n  1  2  1  0", 1)
+    path = str(write(tmp_path / name, "".join([*records, f"{broken}$$$$\n", "nothing\n$$$$\n"])))
+    written = predict_to_file(model, [path], tmp_path / "out.parquet", keep=("number",))
+    kept = pd.read_parquet(tmp_path / "out.parquet")
+    expected = model.predict(texts, tasks=["energy"])
+    assert kept["smiles"].tolist()[:4] == [Chem.CanonSmiles(text) for text in texts]
+    assert kept["number"].tolist()[:4] == ["0", "1", "2", "3"]
+    np.testing.assert_allclose(kept["energy.gap"][:4], expected["energy.gap"], atol=1e-6)
+    assert written.rejected == {"invalid_smiles": 1, "empty_smiles": 1}
+    assert "valence" in kept["rejected"][4]
+
+
+def test_lists_come_as_json_in_csv_and_as_lists_in_parquet(model: Predictor, tmp_path: Path) -> None:
+    expected = model.predict(["CCO", "?"], tasks=["charges", "bins"])
+    for output in ("out.csv", "out.parquet"):
+        predictions = model.predictions(tasks=["charges", "bins"])
+        write_results(open_molecules(["CCO", "?"]), predictions, tmp_path / output, shown=False)
+    for name in ("charges.q", "bins.size"):
+        cell, missing = pd.read_csv(tmp_path / "out.csv")[name]
+        assert missing != missing
+        assert json.loads(cell) == pytest.approx(expected[name][0])
+        cell, missing = pd.read_parquet(tmp_path / "out.parquet")[name]
+        assert missing is None
+        assert cell.tolist() == expected[name][0].tolist()
+
+
+def test_blocks_come_in_order(model: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molfound.inference.molecules.BLOCK_ROWS", 7)
+    texts = ["C" * (1 + number % 40) if number % 9 else "?" for number in range(60)]
+    path = write(tmp_path / "m.smi", "\n".join(texts))
+    written = predict_to_file(model, [str(path)], tmp_path / "out.parquet")
+    kept = pd.read_parquet(tmp_path / "out.parquet")
+    assert kept["smiles"].tolist() == texts
+    monkeypatch.undo()
+    np.testing.assert_allclose(kept["energy.mu"], model.predict(texts)["energy.mu"], atol=1e-5)
+    assert (written.rows, written.rejected.total()) == (60, 7)
+
+
+def test_nothing_is_left_of_what_fails_on_the_way(model: Predictor, tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", "smiles,b\n" + "CC,1\n" * 5000 + "CC,1,2\n")
+    with pytest.raises(MolfoundError, match="cannot read"):
+        predict_to_file(model, [str(path)], tmp_path / "out.csv")
+    assert {file.name for file in tmp_path.iterdir()} == {"m.csv", "run"}
+
+
+def test_a_file_of_no_molecules_is_told_at_once(
+    model: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "m.csv", "smiles\n" + "".join(f"name-{number}\n" for number in range(12)))
+    written = write_results(open_molecules([str(path)]), model.predictions(tasks=["energy"]), tmp_path / "out.csv")
+    assert "the first 10 rows are no molecules (the first is 'name-0': invalid_smiles" in capsys.readouterr().err
+    assert (written.rows, written.rejected.total()) == (12, 12)
+    assert str(written).endswith("12 rejected: invalid_smiles 12")

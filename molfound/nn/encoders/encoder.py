@@ -34,8 +34,19 @@ class Encoder(nn.Module):
         """Return the encoder's parts from its inputs to its output, for fine-tuning by depth; all in one by default."""
         return [self]
 
-    def forward(self, batch: GraphBatch) -> Representations:
-        """Return the representations of a batch; `widths` tells the width at each level."""
+    def layers(self) -> list[str]:
+        """Return the names of its stages: ``inputs``, ``block_1``, …; the only one of an encoder is ``encoder``."""
+        count = len(self.stages())
+        return ["inputs", *(f"block_{number}" for number in range(1, count))] if count > 1 else ["encoder"]
+
+    def forward(self, batch: GraphBatch, depth: int | None = None) -> Representations:
+        """Return the representations of a batch; `widths` tells the width at each level.
+
+        Args:
+            batch: the graphs.
+            depth: after how many of the blocks that follow the inputs; None: all. Asked only of an encoder that has
+                several `stages`; the widths may then be others.
+        """
         raise NotImplementedError
 
 

@@ -1,6 +1,7 @@
 """The message-passing encoder."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -68,11 +69,11 @@ class GNN(Encoder):
         )
         self.widths = Widths(nodes=width)
 
-    def forward(self, batch: GraphBatch) -> Representations:
-        """Return the representations of the nodes, ``[N, width]``."""
+    def forward(self, batch: GraphBatch, depth: int | None = None) -> Representations:
+        """Return the representations of the nodes, ``[N, width]``, after so many blocks (None: all)."""
         nodes, edges = self.inputs(batch), self._edges(batch)
         adjacency = Adjacency.of(batch)
-        for block in self.blocks:
+        for block in islice(self.blocks, depth):
             nodes = block(nodes, edges, adjacency)
         return Representations(nodes)
 

@@ -108,10 +108,10 @@ class TwoTrackTransformer(Encoder):
             nodes=chosen.width, pairs=pair_width, graphs=chosen.width if self._virtual else None, heads=chosen.heads
         )
 
-    def forward(self, batch: GraphBatch) -> Representations:
-        """Return the representations of nodes, pairs and, by the virtual atom, graphs."""
+    def forward(self, batch: GraphBatch, depth: int | None = None) -> Representations:
+        """Return the representations of nodes, pairs and, by the virtual atom, graphs, after so many blocks."""
         padding = Padding.of(batch)
-        tracks = self.network(self.inputs(batch, padding))
+        tracks = self.network(self.inputs(batch, padding), depth)
         return Representations(
             padding.pack(tracks.atoms),
             graphs=tracks.molecules if self._virtual else None,

@@ -1,6 +1,7 @@
 """The two-track transformer from its inputs to its representations."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -134,11 +135,11 @@ class TwoTrackNetwork(nn.Module):
         )
         initialize(self, init)
 
-    def forward(self, molecules: MoleculeTensors) -> Tracks:
-        """Return the representations of the molecules, their atoms and their pairs."""
+    def forward(self, molecules: MoleculeTensors, depth: int | None = None) -> Tracks:
+        """Return the representations of the molecules, their atoms and pairs, after so many blocks (None: all)."""
         atoms, pairs = self.norm(self.atoms(molecules)), self.pair_norm(self.pairs(molecules))
         extent = Extent.of(F.pad(molecules.mask, (1, 0), value=True), self.norm_length, widened(atoms).dtype)
-        for block in self.blocks:
+        for block in islice(self.blocks, depth):
             if self.checkpoint_blocks and self.training:
                 atoms, pairs = checkpoint(block, atoms, pairs, extent, use_reentrant=False)
             else:

@@ -1,0 +1,81 @@
+"""Structure-data files (SDF): records of a Molfile and named properties."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rdkit import Chem
+
+from molfound.chem.parsing import silenced_rdkit
+
+END = "$$$$"
+
+
+@dataclass(frozen=True)
+class SdfRecord:
+    """One molecule of an SDF.
+
+    Attributes:
+        molfile: its structure, as the file has it.
+        properties: by name, each without its last line's end.
+    """
+
+    molfile: str
+    properties: dict[str, str]
+
+
+def sdf_records(lines: Iterable[str]) -> Iterator[SdfRecord]:
+    r"""Yield the records of an SDF, of which only one is held at a time.
+
+    A last record that no line of four dollars ends is one too; blank lines behind the last are not.
+
+    Example:
+        >>> text = "name\n\n\n  0  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n> <mass>\n1.5\n\n$$$$\n"
+        >>> [record.properties for record in sdf_records(text.splitlines(keepends=True))]
+        [{'mass': '1.5'}]
+    """
+    record: list[str] = []
+    for line in lines:
+        if line.rstrip() == END:
+            yield _record(record)
+            record = []
+        else:
+            record.append(line)
+    if any(line.strip() for line in record):
+        yield _record(record)
+
+
+def molfile_smiles(molfile: str) -> str | None:
+    """Return the canonical SMILES of a Molfile, or None if it cannot be read.
+
+    Hydrogens are left out as `molfound.chem.parsing.parse` leaves them out, and stereochemistry is that of the
+    coordinates. Of a molecule that chemistry forbids, the SMILES says what is written, so that parsing it tells why.
+
+    Example:
+        >>> molfile_smiles(Chem.MolToMolBlock(Chem.MolFromSmiles("OCC")))
+        'CCO'
+    """
+    with silenced_rdkit():
+        molecule: Chem.Mol | None = Chem.MolFromMolBlock(molfile) or Chem.MolFromMolBlock(molfile, sanitize=False)
+        return None if molecule is None else Chem.MolToSmiles(molecule)
+
+
+def _record(lines: list[str]) -> SdfRecord:
+    end = next((number for number, line in enumerate(lines) if line.startswith("M  END")), len(lines) - 1) + 1
+    properties: dict[str, str] = {}
+    values: list[str] | None = None
+    for line in lines[end:]:
+        if line.startswith(">"):
+            values = []
+            properties[_name(line)] = ""
+        elif values is not None and line.strip():
+            values.append(line.rstrip("\r\n"))
+            properties[list(properties)[-1]] = "\n".join(values)
+        else:
+            values = None
+    return SdfRecord("".join(lines[:end]), properties)
+
+
+def _name(header: str) -> str:
+    """Return the name between the first < and the last > behind it."""
+    _, _, name = header[1:].partition("<")
+    return name.rpartition(">")[0] or header[1:].strip()

@@ -1,0 +1,176 @@
+"""The molecules that a model is given: SMILES, RDKit molecules, or the rows of a file, block by block."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+from rdkit import Chem
+
+from molfound.chem.parsing import silenced_rdkit
+from molfound.data.table_files import is_table_file
+from molfound.data.tables import Table
+from molfound.errors import MolfoundError, did_you_mean
+
+BLOCK_ROWS = 4096
+USUAL_COLUMNS = ("smiles", "ordered_smiles", "canonical_smiles", "drug")
+OTHER_FILES = (".mol", ".mol2", ".pdb", ".xlsx", ".json", ".jsonl", ".feather")  # hold no table that is read
+
+
+@dataclass(frozen=True)
+class MoleculeRows:
+    """Some consecutive rows of an input.
+
+    Attributes:
+        smiles: ``[R]`` strings, as results show them; null where there is no text.
+        read: ``[R]``, what the graphs are made of: the same texts, or, for RDKit molecules, SMILES whose atom-map
+            numbers keep the order of their atoms.
+        molfiles: ``[R]``, with coordinates, or None where the input has none.
+        kept: other columns of the input that go into the result.
+    """
+
+    smiles: pa.Array
+    read: Sequence[str | None]
+    molfiles: Sequence[str | None] | None = None
+    kept: pa.Table | None = None
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+
+class MoleculeSource(Protocol):
+    """Molecules that come in blocks."""
+
+    def about_rows(self) -> int:
+        """Return about how many rows there are."""
+        ...
+
+    def blocks(self) -> Iterator[MoleculeRows]:
+        """Yield them in their order."""
+        ...
+
+
+class GivenMolecules:
+    """Molecules in memory.
+
+    Args:
+        molecules: SMILES and RDKit molecules; what is neither is a row without a molecule.
+    """
+
+    def __init__(self, molecules: Iterable[object]) -> None:
+        self.molecules = list(molecules)
+
+    def about_rows(self) -> int:
+        """Return how many there are."""
+        return len(self.molecules)
+
+    def blocks(self) -> Iterator[MoleculeRows]:
+        """Yield them in their order; at least one block."""
+        for first in range(0, max(len(self.molecules), 1), BLOCK_ROWS):
+            yield molecule_rows(self.molecules[first : first + BLOCK_ROWS])
+
+
+class TableMolecules:
+    """The molecules of a file: CSV, TSV, Parquet, SMILES file or SDF, read in bounded memory.
+
+    Args:
+        path: the file.
+        column: of the SMILES; None: the first whose name, in either case, is one of `USUAL_COLUMNS`.
+        keep: other columns that go into the result.
+
+    Raises:
+        MolfoundError: a file that is missing, of another kind or unreadable, or no such column.
+    """
+
+    def __init__(self, path: Path, column: str | None = None, keep: Sequence[str] = ()) -> None:
+        self.table = Table([path])
+        self.column = _smiles_column(self.table.columns, column, path)
+        self.table.require(keep)
+        if self.column in keep:
+            raise MolfoundError(
+                f"column '{self.column}' has the SMILES, which every result has: leave it out of --keep"
+            )
+        self.keep = list(dict.fromkeys(keep))
+        self._has_molfiles = path.name.lower().removesuffix(".gz").endswith(".sdf")
+
+    def about_rows(self) -> int:
+        """Return about how many rows the file has."""
+        return self.table.about_rows()
+
+    def blocks(self) -> Iterator[MoleculeRows]:
+        """Yield the rows in their order."""
+        columns = list(dict.fromkeys([self.column, *self.keep, *(["molfile"] if self._has_molfiles else [])]))
+        for block in self.table.blocks(columns, BLOCK_ROWS):
+            smiles = block[self.column].combine_chunks().cast(pa.string())
+            molfiles = block["molfile"].to_pylist() if self._has_molfiles else None
+            yield MoleculeRows(smiles, smiles.to_pylist(), molfiles, block.select(self.keep) if self.keep else None)
+
+
+def open_molecules(inputs: Sequence[str], column: str | None = None, keep: Sequence[str] = ()) -> MoleculeSource:
+    """Return the molecules of one file, or those whose SMILES are given.
+
+    Args:
+        inputs: one file's path, or any number of SMILES.
+        column: of the file's SMILES, see `TableMolecules`.
+        keep: other columns of the file.
+
+    Raises:
+        MolfoundError: a file that cannot be read, more than one, or no such column.
+    """
+    files = [text for text in inputs if _is_file(text)]
+    if not files:
+        if keep:
+            raise MolfoundError(f"SMILES have no column '{keep[0]}' to keep; give a file")
+        return GivenMolecules(inputs)
+    if len(inputs) > 1:
+        raise MolfoundError(f"one file at a time, or SMILES: got {files[0]} and {len(inputs) - 1} more")
+    return TableMolecules(Path(files[0]), column, keep)
+
+
+def molecule_rows(molecules: Sequence[object]) -> MoleculeRows:
+    """Return molecules in memory as rows."""
+    if not any(isinstance(molecule, Chem.Mol) for molecule in molecules):
+        texts = [molecule if isinstance(molecule, str) else None for molecule in molecules]
+        return MoleculeRows(pa.array(map(_storable, texts), pa.string()), texts)
+    shown, read, molfiles = zip(*map(_written, molecules), strict=True)
+    return MoleculeRows(pa.array(shown, pa.string()), read, molfiles)
+
+
+def _written(molecule: object) -> tuple[str | None, str | None, str | None]:
+    """Return the SMILES to show, the one to read, and the Molfile of what may be an RDKit molecule."""
+    if not isinstance(molecule, Chem.Mol):
+        text = molecule if isinstance(molecule, str) else None
+        return _storable(text), text, None
+    with silenced_rdkit():
+        bare: Chem.Mol = Chem.RemoveHs(molecule, sanitize=False)
+        shown = Chem.MolToSmiles(bare)
+        numbered = Chem.Mol(bare)
+        for atom in numbered.GetAtoms():
+            atom.SetAtomMapNum(atom.GetIdx() + 1)
+        placed = molecule.GetNumConformers() and molecule.GetConformer().Is3D()
+        return shown, Chem.MolToSmiles(numbered, canonical=False), Chem.MolToMolBlock(molecule) if placed else None
+
+
+def _storable(text: str | None) -> str | None:
+    """Return a text that UTF-8 can encode."""
+    return text if text is None or text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _is_file(text: str) -> bool:
+    # Unlike Path.is_file, os.path.isfile takes a SMILES longer than a file's name may be.
+    return is_table_file(text) or text.lower().endswith(OTHER_FILES) or os.path.isfile(text)  # noqa: PTH113
+
+
+def _smiles_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
+    if wanted is not None:
+        if wanted not in names:
+            raise MolfoundError(f"{path} has no column '{wanted}'{did_you_mean(wanted, names)}")
+        return wanted
+    usual = [name for name in names if name.lower() in USUAL_COLUMNS]
+    if not usual:
+        raise MolfoundError(
+            f"{path} has no column named {' or '.join(USUAL_COLUMNS)}; name the SMILES column: --smiles"
+        )
+    return usual[0]
