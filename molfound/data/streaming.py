@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,6 +13,7 @@ from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection, LabelChunk, check_crop
 from molfound.data.joining import joined
+from molfound.data.memory import release_free_memory
 from molfound.data.store import GraphStore, StoreSizes
 from molfound.data.views import STILL, View
 from molfound.data.windows import Blocks, Positions
@@ -93,8 +93,7 @@ class StreamedCollection:
         window = GraphCollection(arrays, self._tasks_of(arrays), crop=self.crop) if arrays else None
         opened = OpenedBlocks(self, self._resident, window, {name: tuple(sorted(set(blocks[name]))) for name in arrays})
         del arrays
-        # Arrow keeps what it has read with until it is told not to, which adds up over the windows.
-        pa.default_memory_pool().release_unused()
+        release_free_memory()
         return opened
 
     def batch(self, positions: Tensor | np.ndarray | Sequence[int], view: View = STILL) -> GraphBatch:

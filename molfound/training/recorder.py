@@ -13,10 +13,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from molfound.config.schema import TrainingConfig
 from molfound.data.batch import GraphBatch
+from molfound.data.memory import release_free_memory
 from molfound.model import save_weights
 from molfound.training.checkpoint import random_states, save_checkpoint
 from molfound.training.console import EpochReporter
-from molfound.training.memory import release_free_memory
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import better_direction
 from molfound.training.objective import loss_figure
