@@ -272,7 +272,8 @@ class Predictor:
         positions = np.arange(len(collection))
         loaders = [evaluation_batches(collection, positions, limits, view=StillView(k)) for k in range(conformers)]
         for batches in zip(*loaders, strict=True):
-            predicted = [compute(batch.to(device)) for batch in batches]
+            computed = [compute(batch.to(device)) for batch in batches]
+            predicted = [{name: values[name] for name in levels} for values in computed]
             yield batches[0], mean_predictions(predicted, batches[0], arrays, levels)
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 import molfound as mf
-from molfound.chem.conformers import ConformerOptions, conformers_of_smiles
+from molfound.chem.conformers import ConformerOptions, Conformers, conformers_of_smiles
 from molfound.data.collection import GraphCollection
 from molfound.data.datamodule import MixtureDataModule
 from molfound.errors import MolfoundError
@@ -108,7 +108,10 @@ def test_predictions_are_averaged_over_conformers(experiment: MakeExperiment) ->
     # Three conformers, none, and one.
     smiles = ["CCCCCO", "C1CC2CCC1=C2", "[Na+]"]
     predicted = model.predict(smiles, tasks=["logp"], conformers=3)["logp.logp"]
-    blocks = [conformers_of_smiles([text], ConformerOptions(count=3, iterations=50)).of_molecule(0) for text in smiles]
+    blocks = []
+    for text in smiles:
+        found = conformers_of_smiles([text], ConformerOptions(count=3, iterations=50)).outcome(0)
+        blocks.append(found.coordinates if isinstance(found, Conformers) else [])
     assert list(map(len, blocks)) == [3, 0, 1]
     arrays, _ = model.featurize(smiles, conformers=3)
     for row, conformers in enumerate(blocks):
