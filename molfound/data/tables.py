@@ -63,7 +63,7 @@ class Table:
         """
         counts = []
         for file in self._files:
-            with _readable(file.path):
+            with readable(file.path):
                 counts.append(sum(batch.num_rows for batch in file.batches(self.columns[:1])))
         return counts
 
