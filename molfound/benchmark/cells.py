@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from molfound.benchmark.suite import LoadedSuite, SuiteModel
-from molfound.config import load_config
+from molfound.config import load_config, to_yaml
 from molfound.config.schema import Experiment
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.training.run_folder import RunFolder
@@ -104,6 +104,8 @@ def check_unchanged(cells: Sequence[Cell]) -> None:
     """
     for cell in cells:
         if not cell.run.config.is_file() or not (cell.run.has_progress or cell.run.baselines.is_file()):
+            continue
+        if cell.run.config.read_text(encoding="utf-8") == to_yaml(cell.experiment):
             continue
         kept = load_config(cell.run.config)
         keys = differing_keys(kept, cell.experiment)

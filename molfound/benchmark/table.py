@@ -1,15 +1,16 @@
 """A suite's results in Markdown, HTML and plain text: a table per task and split, then single against multi."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 from molfound.benchmark.results import Figure, Results
 from molfound.benchmark.suite import LoadedSuite
 from molfound.training.report.page import document
 from molfound.training.report.tables import number, table
 
-LEARNED = {"single": "alone", "multi": "with the others"}
+LEARNED = {"single": "alone", "multi": "together"}
 LEGEND = (
     "Figures of the test part: mean over a task's labels, then mean ± standard deviation over the seeds. ↑: more is "
     "better, ↓: less is better. Bold: the best of this suite's own models and baselines; published figures stand in "
@@ -53,8 +54,11 @@ def html_page(loaded: LoadedSuite, results: Results) -> str:
     sections = [f"<h1>{escape(loaded.suite.title)}</h1>"]
     sections += [f"<p>{escape(paragraph)}</p>" for paragraph in _paragraphs(loaded) if paragraph]
     for part in _tables(loaded, results):
-        rows = [[tags[cell.style].format(escape(cell.text)) for cell in row] for row in part.rows]
-        sections.append(f"<h2>{escape(part.title)}</h2>{table(part.heads, rows, text_columns=part.text_columns)}")
+        rows = [
+            [tags[cell.style].format(escape(cell.text).replace(" ", "&nbsp;")) for cell in row] for row in part.rows
+        ]
+        shown = table(part.heads, rows, text_columns=part.text_columns, whole=True)
+        sections.append(f"<h2>{escape(part.title)}</h2>{shown}")
     notes, unfinished = _notes(loaded), _unfinished(results)
     if notes:
         sections.append(f"<h2>Published</h2><ol>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ol>")
@@ -97,22 +101,50 @@ def _paragraphs(loaded: LoadedSuite) -> list[str]:
 
 def _tables(loaded: LoadedSuite, results: Results) -> Iterator[_Table]:
     own = [figure for figure in results.figures if figure.kind != "published"]
-    for split, task in dict.fromkeys((figure.split, figure.task) for figure in own):
+    tasks = list(dict.fromkeys((figure.split, figure.task) for figure in own))
+    for split in dict.fromkeys(split for split, _ in tasks):
+        overview = [
+            _first_metric([f for f in results.figures if f.task == t and f.split in (s, None)])
+            for s, t in tasks
+            if s == split
+        ]
+        if len(overview) > 1:
+            yield _models_table(loaded, f"All tasks, {split} split", overview)
+    for split, task in tasks:
         beside = [f for f in results.figures if f.task == task and f.split in (split, None)]
-        yield _task_table(loaded, f"{task}, {split} split", beside)
+        columns = dict.fromkeys(f.metric for f in beside if f.kind != "published")
+        yield _models_table(loaded, f"{task}, {split} split", [_of_metric(beside, metric) for metric in columns])
     comparison = _comparison(own)
     if comparison.rows:
         yield comparison
 
 
-def _task_table(loaded: LoadedSuite, title: str, figures: Sequence[Figure]) -> _Table:
-    """Return a row for each model, a column for each metric."""
-    metrics = list(dict.fromkeys(figure.metric for figure in figures if figure.kind != "published"))
-    directions = {figure.metric: "↑" if figure.greater_is_better else "↓" for figure in figures}
+class _Column(NamedTuple):
+    head: str
+    figures: list[Figure]
+
+
+def _of_metric(figures: Sequence[Figure], metric: str) -> _Column:
+    """Return the column of one metric of a task."""
+    found = [figure for figure in figures if figure.metric == metric]
+    return _Column(f"{metric} {'↑' if found[0].greater_is_better else '↓'}", found)
+
+
+def _first_metric(figures: Sequence[Figure]) -> _Column:
+    """Return the column of a task's first metric, under the task's name too."""
+    column = _of_metric(figures, next(figure.metric for figure in figures if figure.kind != "published"))
+    return column._replace(head=f"{figures[0].task} {column.head}")
+
+
+def _models_table(loaded: LoadedSuite, title: str, columns: Sequence[_Column]) -> _Table:
+    """Return a row for each model that has a figure in one of the columns."""
     sources = [entry.source for entry in loaded.suite.published]
     by_row: dict[tuple[str, str, str, str | None], dict[str, Figure]] = {}
-    for figure in figures:
-        by_row.setdefault((figure.kind, figure.model, figure.learned, figure.source), {})[figure.metric] = figure
+    order = {"baseline": 0, "model": 1, "published": 2}
+    for figure, head in sorted(
+        ((figure, column.head) for column in columns for figure in column.figures), key=lambda pair: order[pair[0].kind]
+    ):
+        by_row.setdefault((figure.kind, figure.model, figure.learned, figure.source), {})[head] = figure
     rows = []
     for (kind, model, learned, source), found in by_row.items():
         name = BASELINES[model] if kind == "baseline" else model
@@ -121,12 +153,10 @@ def _task_table(loaded: LoadedSuite, title: str, figures: Sequence[Figure]) -> _
             cells = [_Cell(f"{name} [{sources.index(source) + 1}]", "italic"), _Cell(LEARNED[learned]), _Cell("")]
         else:
             cells = [_Cell(name), _Cell(LEARNED[learned]), _Cell(str(seeds))]
-        for metric in metrics:
-            figure_here = found.get(metric)
-            cells.append(_Cell("") if figure_here is None else _value(figure_here, seeds))
+        for column in columns:
+            cells.append(_value(found[column.head], seeds) if column.head in found else _Cell(""))
         rows.append(cells)
-    heads = ("model", "learned", "seeds", *(f"{metric} {directions[metric]}" for metric in metrics))
-    return _Table(title, heads, rows, text_columns=2)
+    return _Table(title, ("model", "learned", "seeds", *(column.head for column in columns)), rows, text_columns=2)
 
 
 def _value(figure: Figure, seeds: int) -> _Cell:
@@ -157,7 +187,7 @@ def _comparison(figures: Sequence[Figure]) -> _Table:
         figures_beside = [_value(replaced, replaced.seeds) for replaced in (single, multi)]
         rows.append([*map(_Cell, texts), *(_Cell(cell.text) for cell in figures_beside)])
     heads = ("task, split", "model", "metric", "better", LEARNED["single"], LEARNED["multi"])
-    return _Table("Alone against with the others", heads, rows, text_columns=4)
+    return _Table("Alone against together", heads, rows, text_columns=4)
 
 
 def _notes(loaded: LoadedSuite) -> list[str]:
@@ -171,7 +201,7 @@ def _unfinished(results: Results) -> list[str]:
     return [*lines, *([f"{waiting} of {len(results.cells)} cells are not finished"] if waiting else [])]
 
 
-def _row(cells: Iterator[str] | Sequence[str]) -> str:
+def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

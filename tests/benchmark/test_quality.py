@@ -210,10 +210,10 @@ def test_the_markdown_page_has_every_figure(told: tuple[LoadedSuite, Results]) -
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
     assert rows[0] == ["model", "learned", "seeds", "mae ↓", "r2 ↑"]
     assert ["gine", "alone", "3", "0.5000 ± 0.013", "**0.7500 ± 0.013**"] in rows
-    assert ["gine", "with the others", "3", "**0.2500 ± 0.013**", "0.5000 ± 0.013"] in rows
+    assert ["gine", "together", "3", "**0.2500 ± 0.013**", "0.5000 ± 0.013"] in rows
     assert ["training mean", "alone", "1", "1.000", "—"] in rows
     assert ["*GINE [1]*", "alone", "", "*0.1250*", ""] in rows
-    assert ["logp, random", "gine", "mae", "with the others", "0.5000 ± 0.013", "0.2500 ± 0.013"] in rows
+    assert ["logp, random", "gine", "mae", "together", "0.5000 ± 0.013", "0.2500 ± 0.013"] in rows
     assert ["logp, random", "gine", "r2", "alone", "0.7500 ± 0.013", "0.5000 ± 0.013"] in rows
     assert "1. Somebody (2024). Protocol: other data" in page
     assert "1 of 3 cells are not finished" in page
@@ -246,13 +246,25 @@ class Tags(HTMLParser):
         self.texts.append(data)
 
 
+def test_several_tasks_begin_with_a_table_of_their_first_metrics(told: tuple[LoadedSuite, Results]) -> None:
+    loaded, results = told
+    other = [invented("single", "bce", 0.375, task="acid", best=True), invented("single", "auroc", 0.625, task="acid")]
+    page = markdown_page(loaded, Results([*results.figures, *other], []))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+    assert rows[0] == ["model", "learned", "seeds", "logp mae ↓", "acid bce ↓"]
+    assert ["gine", "alone", "3", "0.5000 ± 0.013", "**0.3750 ± 0.013**"] in rows
+    assert ["*GINE [1]*", "alone", "", "*0.1250*", ""] in rows
+    assert rows.index(["training mean", "alone", "1", "1.000", ""]) == 2
+    assert page.count("## ") == 4
+
+
 def test_the_html_page_is_one_file_that_loads_nothing(told: tuple[LoadedSuite, Results]) -> None:
     page = html_page(*told)
     parsed = Tags()
     parsed.feed(page)
     assert not re.search(r"https?://", page)
     assert not {"link", "img", "iframe"} & set(parsed.tags)
-    assert {"A <b> suite", "0.2500 ± 0.013", "GINE [1]", "<b>|* failed: a <i> & b"} <= set(parsed.texts)
+    assert {"A <b> suite", "0.2500\xa0±\xa00.013", "GINE\xa0[1]", "<b>|* failed: a <i> & b"} <= set(parsed.texts)
     assert parsed.tags.count("b") == 2
     assert parsed.tags.count("table") == 2
 

@@ -14,6 +14,7 @@ p { margin: 4px 0 12px; color: var(--soft); }
 a { color: var(--c0); }
 small { color: var(--soft); }
 .scroll { overflow-x: auto; max-height: 480px; overflow-y: auto; margin: 8px 0; }
+.whole { max-height: none; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 3px 14px 3px 6px; border-bottom: 1px solid var(--line); }
 th { position: sticky; top: 0; background: var(--band); font-weight: 600; }

@@ -64,8 +64,18 @@ def number(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:#.4g}".removesuffix(".")
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int, sortable: bool = False) -> str:
-    """Return a table from plain heads and escaped cells; all but the first columns are numbers."""
+def table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    text_columns: int,
+    sortable: bool = False,
+    whole: bool = False,
+) -> str:
+    """Return a table from plain heads and escaped cells; all but the first columns are numbers.
+
+    A long one scrolls in a box of its own, unless it is to be seen whole.
+    """
     styles = ["" if column < text_columns else ' class="number"' for column in range(len(heads))]
     names = [f"<button>{escape(head)}</button>" if sortable else escape(head) for head in heads]
     head = "".join(f"<th{style}>{name}</th>" for style, name in zip(styles, names, strict=True))
@@ -74,4 +84,5 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: 
         for row in rows
     )
     kind = ' class="sortable"' if sortable else ""
-    return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    box = "scroll whole" if whole else "scroll"
+    return f'<div class="{box}"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
