@@ -1,5 +1,6 @@
 """`molfound bench quality` and `bench speed`."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,9 @@ def quality(
             try:
                 failed = run_cells(chosen, say=lambda line: click.echo(line, err=True), after_each=written)
             except SuiteInterruptedError as interruption:
-                again = " ".join(["molfound bench quality", suite, *overrides, "-o", str(chosen_folder)])
-                click.echo(f"interrupted in {interruption}; go on with: {again}", err=True)
+                only = [word for pattern in patterns for word in ("--only", pattern)]
+                again = shlex.join([suite, *overrides, "-o", str(chosen_folder), *only])
+                click.echo(f"interrupted in {interruption}; go on with: molfound bench quality {again}", err=True)
                 raise SystemExit(130) from None
             results = written(failed)
     else:

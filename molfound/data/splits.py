@@ -141,7 +141,9 @@ def tables_split(sizes: Sequence[int], spec: TablesSplit) -> Split:
         if "val" in split or "train" not in split:
             raise MolfoundError("the split draws a share of train for val: it needs a part train and none named val")
         drawn = random_split(len(split["train"]), (1 - spec.val, spec.val, 0.0), spec.seed)
-        split |= {part: split["train"][places] for part, places in drawn.items()}
+        split = {part: split["train"][places] for part, places in drawn.items()} | {
+            part: rows for part, rows in split.items() if part != "train"
+        }
     return split
 
 

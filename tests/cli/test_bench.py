@@ -81,6 +81,19 @@ def test_a_suite_killed_and_called_again_writes_its_table(molfound: Say, folder:
     assert json.loads(as_json) == results
 
 
+def test_an_interrupted_suite_says_how_to_go_on(molfound: Say, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(experiment: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("molfound.benchmark.quality.fit_baselines", interrupted)
+    status, _, said = molfound("bench", "quality", "suite", "training.epochs=1", "--only", "*/random/mean")
+    assert status == 130
+    assert said.endswith(
+        "interrupted in embedded/random/mean/seed0; go on with: "
+        "molfound bench quality suite training.epochs=1 -o bench/suite --only '*/random/mean'\n"
+    )
+
+
 def test_mistakes_are_one_line(molfound: Say, folder: Path) -> None:
     assert_user_error(molfound("bench", "quality", "moleculnet"), "did you mean 'moleculenet'")
     assert_user_error(molfound("bench", "quality", "suite", "--only", "embeded"), "did you mean 'embedded'")

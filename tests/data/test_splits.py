@@ -165,6 +165,7 @@ def test_a_tables_split_draws_val_from_train_alone() -> None:
     split = make_tables_split([80, 20], tables_spec("train", "test", val=0.25))
     assert_disjoint(split, 100)
     assert {part: len(rows) for part, rows in split.items()} == {"train": 60, "val": 20, "test": 20}
+    assert list(split) == ["train", "val", "test"]
     assert split["test"].tolist() == list(range(80, 100))
     other = make_tables_split([80, 20], TablesSplit(kind="tables", parts=("train", "test"), val=0.25, seed=7))
     assert split["val"].tolist() != other["val"].tolist()
