@@ -6,9 +6,12 @@ import numpy as np
 
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import Collection
+from molfound.data.memory import release_free_memory
 from molfound.data.sampler import BatchLimits, MixtureSampler, cut
 from molfound.data.views import STILL, EpochView, View
 from molfound.data.windows import Positions, Window, prefetched
+
+RELEASED_EVERY = 8  # batches of what is streamed: gaps in the heap would add up to the size of a window
 
 
 class BatchLoader:
@@ -45,7 +48,9 @@ class BatchLoader:
     def __iter__(self) -> Iterator[GraphBatch]:
         left, batch = self.count, None
         for window, opened in prefetched(self.windows(), lambda window: self.collection.open(window.blocks)):
-            for positions in window.batches:
+            for number, positions in enumerate(window.batches):
+                if window.blocks and number % RELEASED_EVERY == 0:
+                    release_free_memory()
                 batch = opened.batch(positions[self.rank :: self.processes], self.view)
                 left -= 1
                 if left:
