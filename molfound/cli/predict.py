@@ -10,6 +10,10 @@ from molfound.cli.options import device_option, molecule_options, plugins_option
 @click.command("predict")
 @molecule_options
 @click.option("--task", "tasks", multiple=True, help="Only this task (may be repeated).")
+@click.option(
+    "--interval", type=float, help="Also the bounds that hold a regression's value with this probability: 0.9."
+)
+@click.option("--calibrated", is_flag=True, help="Probabilities calibrated on the run's validation part.")
 @device_option
 @plugins_option
 def command(
@@ -20,6 +24,8 @@ def command(
     keep: tuple[str, ...],
     conformers: int | None,
     tasks: tuple[str, ...],
+    interval: float | None,
+    calibrated: bool,
     device: str,
     allow_plugins: bool,
 ) -> None:
@@ -34,7 +40,9 @@ def command(
     if output is not None:
         check_output(output)
     model = load(run, device=device, allow_plugins=allow_plugins)
-    predictions = model.predictions(tasks=tasks or None, conformers=conformers)
+    predictions = model.predictions(
+        tasks=tasks or None, interval=interval, calibrated=calibrated, conformers=conformers
+    )
     written = write_results(open_molecules(inputs, column, keep), predictions, output, shown=output is not None)
     if output is not None:
         click.echo(f"{output}: {written}", err=True)

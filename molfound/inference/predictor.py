@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import cast
 
@@ -24,12 +25,14 @@ from molfound.data.table_order import table_order
 from molfound.data.views import StillView
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
+from molfound.inference.calibrated import calibrated_probabilities, interval_bounds, load_calibration
 from molfound.inference.cells import Cells, frame
 from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
 from molfound.inference.embedding import EmbeddingReadout, embedding
 from molfound.inference.molecules import GivenMolecules, MoleculeRows
 from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
+from molfound.tasks.calibration import Calibration
 
 # Of atoms, in a batch of an encoder that represents pairs: its memory grows with them.
 PAIRS_AT_ONCE = 1 << 17
@@ -62,7 +65,7 @@ def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins:
         raise MolfoundError(f"{folder} holds no model: it has no model.json")
     specification = load_specification(folder)
     restore_plugins(specification.plugins, folder / "plugins", allow_copies=allow_plugins)
-    return Predictor(load_model(folder).to(chosen).eval())
+    return Predictor(load_model(folder).to(chosen).eval(), load_calibration(folder))
 
 
 class Predictor:
@@ -70,10 +73,11 @@ class Predictor:
 
     Args:
         model: in evaluation mode; it carries its features, encodings, tasks and normalisation.
+        calibration: of its run, or None.
     """
 
-    def __init__(self, model: MolecularModel) -> None:
-        self.model = model
+    def __init__(self, model: MolecularModel, calibration: Calibration | None = None) -> None:
+        self.model, self.calibration = model, calibration
         self.specification: ModelSpecification = model.specification
 
     @property
@@ -95,6 +99,8 @@ class Predictor:
         molecules: Molecules,
         *,
         tasks: Sequence[str] | None = None,
+        interval: float | None = None,
+        calibrated: bool = False,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> pd.DataFrame:
@@ -113,14 +119,22 @@ class Predictor:
             molecules: SMILES or RDKit molecules, in a list, a pandas Series (whose index the result has) or another
                 iterable; or a single one.
             tasks: which tasks to predict; None: all.
+            interval: also return, as ``task.label.low`` and ``.high``, between which values a regression's label lies
+                with this probability, such as 0.9, for molecules like those of the run's validation part (split
+                conformal prediction).
+            calibrated: return probabilities of binary tasks that were calibrated on the validation part.
             conformers: make so many per molecule, and return the mean of the predictions for each of them; None: the
                 one of lowest energy of as many as the training had.
             batch_size: molecules per forward pass, at most; it changes the speed only.
 
         Raises:
-            MolfoundError: an unknown task, with the nearest name, or conformers for a model that reads none.
+            MolfoundError: an unknown task, with the nearest name, conformers for a model that reads none, or an
+                interval or calibrated probabilities that the run does not keep.
         """
-        return _framed(molecules, self.predictions(tasks=tasks, conformers=conformers, batch_size=batch_size))
+        predictions = self.predictions(
+            tasks=tasks, interval=interval, calibrated=calibrated, conformers=conformers, batch_size=batch_size
+        )
+        return _framed(molecules, predictions)
 
     def embed(
         self,
@@ -153,19 +167,34 @@ class Predictor:
         return _framed(molecules, embedded)
 
     def predictions(
-        self, *, tasks: Sequence[str] | None = None, conformers: int | None = None, batch_size: int = 512
+        self,
+        *,
+        tasks: Sequence[str] | None = None,
+        interval: float | None = None,
+        calibrated: bool = False,
+        conformers: int | None = None,
+        batch_size: int = 512,
     ) -> RowsToTable:
         """Return what makes a table of predictions of each block of molecules, with the arguments of `predict`."""
         chosen = list(self.tasks if tasks is None else dict.fromkeys(tasks))
         for name in chosen:
             if name not in self.tasks:
                 raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
-        shapes = {name: self.model.tasks[name] for name in chosen}
-        outputs = {
-            name: Output(task.level, [f"{name}.{label}" for label in task.labels], task.classes)
-            for name, task in shapes.items()
-        }
-        return self._tables(outputs, self.model.predict, conformers, batch_size)
+        steps = [calibrated_probabilities(self.calibration, chosen)] if calibrated else []
+        steps += [] if interval is None else [interval_bounds(self.calibration, interval, chosen)]
+        outputs: dict[str, Output] = {}
+        for name in chosen:
+            task = self.model.tasks[name]
+            columns = [f"{name}.{label}" for label in task.labels]
+            outputs[name] = Output(task.level, columns, task.classes)
+            if interval is not None and task.kind == "regression":
+                for bound in ("low", "high"):
+                    outputs[f"{name}.{bound}"] = Output(task.level, [f"{column}.{bound}" for column in columns], None)
+
+        def compute(batch: GraphBatch) -> dict[str, Tensor]:
+            return reduce(lambda predicted, step: step(predicted), steps, self.model.predict(batch))
+
+        return self._tables(outputs, compute, conformers, batch_size)
 
     def embeddings(
         self,

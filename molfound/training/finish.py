@@ -12,8 +12,10 @@ from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel
 from molfound.plugins import load_plugins
+from molfound.tasks.calibration import Calibration
 from molfound.tasks.task import Task
 from molfound.training.baselines import Forest, LabelPairs, forest_scores, mean_scores
+from molfound.training.calibrating import calibrate, with_test_figures
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation, predicted
@@ -31,12 +33,12 @@ def finish(
     reporter: EpochReporter,
     corruptor: Corruptor | None,
 ) -> None:
-    """Write ``scores.json``, ``predictions/``, ``report.html``, and, if there are any, objectives and baselines."""
+    """Write ``scores.json``, ``predictions/``, ``report.html``, and, if there are any, calibration and baselines."""
     limits = BatchLimits.of(experiment.data.batch)
     scores, told = {}, {}
-    for part in mixture.graphs.part_names:
-        if part == "train":
-            continue
+    calibration: Calibration | None = None
+    # The validation part goes first, for what is calibrated on it is tried on the test part.
+    for part in sorted(set(mixture.graphs.part_names) - {"train"}, key=lambda part: (part != "val", part)):
         batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
         evaluation = Evaluation(model, corruptor, memory=experiment.training.metrics_mib << 20)
         kept = LabelledPredictions(model, mixture, memory=experiment.training.metrics_mib << 20)
@@ -44,11 +46,17 @@ def finish(
             evaluation.update(predictions, batch)
             if part == "test":
                 kept.add(predictions, batch)
+        if part == "val":
+            calibration = calibrate(evaluation)
+        elif part == "test" and calibration is not None:
+            calibration = with_test_figures(calibration, evaluation)
         found = evaluation.compute()
         scores[part] = found.to_dict(mixture.tasks)
         told[part] = found.restored()
         kept.write(run.predictions, part)
     run.write_json(run.scores, scores)
+    if calibration is not None:
+        run.write_json(run.calibration, calibration.model_dump())
     if corruptor is not None:
         run.write_json(run.objectives, told)
     if experiment.run.baselines and "test" in scores:

@@ -30,6 +30,7 @@ class RunFolder:
         self.scores = path / "scores.json"
         self.objectives = path / "objectives.json"
         self.baselines = path / "baselines.json"
+        self.calibration = path / "calibration.json"
         self.predictions = path / "predictions"
         self.plugins = path / "plugins"
         self.tensorboard = path / "tensorboard"
@@ -70,6 +71,7 @@ class RunFolder:
             self.scores,
             self.objectives,
             self.baselines,
+            self.calibration,
             self.report,
         ):
             path.unlink(missing_ok=True)

@@ -42,6 +42,7 @@ class TaskContent:
         losses: the loss of each part over the epochs.
         scores: part → metric → ``{"mean", "labels", "used", "undefined"}``.
         baselines: baseline → metric → mean over labels on the test part.
+        calibration: what the test part says of the run's calibration, by figure.
         predictions: of the test part; None for classes or where there is no test part.
     """
 
@@ -52,6 +53,7 @@ class TaskContent:
     losses: Mapping[str, Curve]
     scores: Mapping[str, Mapping[str, Any]]
     baselines: Mapping[str, Mapping[str, float | None]]
+    calibration: Mapping[str, float | None]
     predictions: Predictions | None
 
 
@@ -79,6 +81,7 @@ def read_content(run: RunFolder) -> RunContent:
     model = _read_json(run.specification)
     scores = _read_json(run.scores)
     baselines = _read_json(run.baselines)
+    calibration = _read_json(run.calibration).get("test", {})
     curves = _loss_curves(run.metrics)
     tasks = tuple(
         TaskContent(
@@ -89,6 +92,7 @@ def read_content(run: RunFolder) -> RunContent:
             losses=curves.get(name, {}),
             scores={part: of_part[name] for part, of_part in scores.items() if name in of_part},
             baselines=baselines.get(name, {}),
+            calibration=calibration.get(name, {}),
             predictions=None if task["kind"] == "multiclass" else _predictions(run.predictions, name),
         )
         for name, task in model.get("tasks", {}).items()

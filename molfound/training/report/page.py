@@ -8,7 +8,7 @@ import numpy as np
 from molfound.training.report.content import Predictions, RunContent, TaskContent
 from molfound.training.report.plots import Values, histogram, line_plot, parity_plot, roc_curve, roc_plot
 from molfound.training.report.style import SCRIPT, STYLE
-from molfound.training.report.tables import label_table, metrics_table, overview_table
+from molfound.training.report.tables import calibration_table, label_table, metrics_table, overview_table
 
 PARITY_PLOTS = 12
 ROC_CURVES = 100
@@ -62,6 +62,8 @@ def _task_section(task: TaskContent) -> str:
     if part is None:
         return parts[0] + "<p>No scores.</p>"
     parts.append(metrics_table(task))
+    if task.calibration:
+        parts.append(f"<h3>Calibration</h3>{calibration_table(task)}")
     plots = _prediction_plots(task)
     if len(task.labels) >= DISTRIBUTION_LABELS:
         plots += _distributions(task, part)

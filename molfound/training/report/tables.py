@@ -40,6 +40,19 @@ def metrics_table(task: TaskContent) -> str:
     return table(heads, rows, text_columns=1)
 
 
+def calibration_table(task: TaskContent) -> str:
+    """Return what the test part says of intervals and probabilities that were calibrated on the validation part."""
+    figures = task.calibration
+    if task.kind == "regression":
+        rows = [[level, number(share)] for name, share in figures.items() for level in [name.removeprefix("coverage_")]]
+        return table(["interval for", "share of test values inside"], rows, text_columns=1)
+    rows = [
+        [escape(said), number(figures.get(name)), number(figures.get(f"{name}_calibrated"))]
+        for name, said in (("calibration_error", "calibration error (10 bins)"), ("brier", "Brier score"))
+    ]
+    return table(["mean over labels, test", "as the model says", "calibrated"], rows, text_columns=1)
+
+
 def label_table(task: TaskContent, part: str) -> str:
     """Return one row per label of a part: values used and every metric that has a value by label.
 
