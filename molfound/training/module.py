@@ -1,5 +1,6 @@
 """The Lightning module: one training step of a multi-task model, and what it needs to go on where it was killed."""
 
+import math
 import sys
 from itertools import chain
 from typing import Any
@@ -64,7 +65,6 @@ class TrainingModule(LightningModule):
         self.average = WeightAverage(model, config.average) if config.average is not None else None
         self.evaluation: Evaluation | None = None
         self._restored: dict[str, Any] | None = None
-        self._uncounted: list[tuple[tuple[str, ...], Tensor]] = []
         # The compiled function shares the model's parameters; a tuple keeps it out of the module's own. What objectives
         # read depends on chance in its shape: with them the encoder alone is compiled.
         self._network = (torch.compile(model, dynamic=True) if config.compile and corruptor is None else model,)
@@ -123,11 +123,13 @@ class TrainingModule(LightningModule):
         sums, self.stop_agreed = added_up(sums, self.model, self.processes, self.stop_asked)
         losses = sums.losses(self.model)
         loss: Tensor = self.weighting(losses)
-        if not torch.isfinite(loss):
+        # All at once, so that a GPU is waited for once; and none is kept for later, for small tensors scattered over the
+        # heap would let it grow with every batch.
+        figure, *figures = torch.stack([value.detach() for value in (loss, *losses.values())]).tolist()
+        if not math.isfinite(figure):
             self._refuse(losses, labelled)
             return None
-        if losses:
-            self._uncounted.append((tuple(losses), torch.stack([value.detach() for value in losses.values()])))
+        self._count(dict(zip(losses, figures, strict=True)))
         loss = loss if unused is None else loss + unused
         return loss if loss.requires_grad else None
 
@@ -141,16 +143,11 @@ class TrainingModule(LightningModule):
         made = [self.model.represent(batch).nodes] if not predictions else predictions.values()
         return torch.stack([0 * values.float().nan_to_num().sum() for values in made]).sum()
 
-    def count_losses(self) -> None:
-        """Add the losses of the batches since the last call to those of the epoch, in their order.
-
-        Not at every batch, because the processor would wait for the GPU.
-        """
-        for names, values in self._uncounted:
-            for name, value in zip(names, values.tolist(), strict=True):
-                self.progress.loss_sums[name] = self.progress.loss_sums.get(name, 0.0) + value
-                self.progress.loss_counts[name] = self.progress.loss_counts.get(name, 0) + 1
-        self._uncounted.clear()
+    def _count(self, losses: dict[str, float]) -> None:
+        """Add a batch's losses to those of the epoch."""
+        for name, value in losses.items():
+            self.progress.loss_sums[name] = self.progress.loss_sums.get(name, 0.0) + value
+            self.progress.loss_counts[name] = self.progress.loss_counts.get(name, 0) + 1
 
     def on_train_batch_start(self, batch: GraphBatch, batch_idx: int) -> None:
         """Set the learning rate of this step."""

@@ -80,7 +80,6 @@ class RunRecorder(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record the epoch's figures, keep the best weights, write the checkpoint, stop early where due."""
         module = _training(pl_module)
-        module.count_losses()
         progress, weighting = module.progress, module.weighting
         train = {name: progress.loss_sums[name] / progress.loss_counts[name] for name in progress.loss_sums}
         scores = module.evaluation.compute() if module.evaluation is not None else None
@@ -141,7 +140,6 @@ class RunRecorder(Callback):
             raise TrainingInterruptedError(f"epoch {module.progress.epoch + 1}, batch {module.progress.batch}")
 
     def _save(self, trainer: Trainer, module: TrainingModule) -> None:
-        module.count_losses()
         random = module.processes.gathered(random_states(module.device))
         first = module.processes.first
         states = {

@@ -59,10 +59,10 @@ def test_a_step_reads_one_answer_from_the_device(
     for name in ("__bool__", "__float__", "item", "tolist"):
         monkeypatch.setattr(Tensor, name, counted(name))
     module.training_step(batch, 0)
-    assert read == ["__bool__"]
+    assert read == ["tolist"]
 
 
-def test_losses_are_counted_as_if_at_every_batch(module: TrainingModule, mixture: TaskMixture) -> None:
+def test_losses_are_counted_at_every_batch(module: TrainingModule, mixture: TaskMixture) -> None:
     sums: dict[str, float] = {}
     module.eval()
     for first in (0, 8, 16):
@@ -71,10 +71,6 @@ def test_losses_are_counted_as_if_at_every_batch(module: TrainingModule, mixture
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         module.training_step(batch, 0)
-        if first == 8:
-            module.count_losses()
-    module.count_losses()
-    module.count_losses()
     assert module.progress.loss_sums == sums
     assert module.progress.loss_counts == {"logp": 3, "neighbours": 3}
 
