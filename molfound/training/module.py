@@ -123,8 +123,8 @@ class TrainingModule(LightningModule):
         sums, self.stop_agreed = added_up(sums, self.model, self.processes, self.stop_asked)
         losses = sums.losses(self.model)
         loss: Tensor = self.weighting(losses)
-        # All at once, so that a GPU is waited for once; and none is kept for later, for small tensors scattered over the
-        # heap would let it grow with every batch.
+        # All at once, so that a GPU is waited for once. None is kept for later: small tensors scattered over the heap
+        # would let it grow with every batch.
         figure, *figures = torch.stack([value.detach() for value in (loss, *losses.values())]).tolist()
         if not math.isfinite(figure):
             self._refuse(losses, labelled)
