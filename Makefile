@@ -5,7 +5,7 @@ DATA ?= $(MOLFOUND_DATA)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 CODE := molfound tests benchmarks docs
-BENCHMARKS := batches featurize train_step sparse_tasks loader_share metrics mixing two_track conformers scaffold_sampling toymix_store scale kill_prepare kill_training resume_matrix
+BENCHMARKS := batches featurize train_step sparse_tasks loader_share metrics mixing two_track conformers scaffold_sampling toymix_store scale kill_prepare kill_training resume_matrix predict conformal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
