@@ -53,6 +53,10 @@ class LazyGroup(click.Group):
         "evaluate": ("molfound.cli.evaluate", "Evaluate a run on a part of its data."),
         "predict": ("molfound.cli.predict", "Predict with a run for SMILES or a file of molecules."),
         "embed": ("molfound.cli.embed", "Embed SMILES or a file of molecules with a run."),
+        "finetune": (
+            "molfound.cli.finetune",
+            "Fine-tune a run's encoder on a table of molecules, or as a CONFIG says.",
+        ),
         "convert": ("molfound.cli.convert", "Convert a published checkpoint of Uni-Mol2 to a run folder."),
         "bench": ("molfound.cli.bench", "Measure the quality of models over a suite of datasets, or the code's speed."),
         "config": ("molfound.cli.config", "Show an experiment's configuration, its schema, its model's parameters."),

@@ -1,10 +1,15 @@
 """`molfound train`."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from molfound.errors import MolfoundError
+
+if TYPE_CHECKING:
+    from molfound.training.run_folder import RunFolder
 
 
 @click.command("train")
@@ -29,9 +34,7 @@ def command(
     now (data.root=FOLDER).
     """
     from molfound.config import load_config
-    from molfound.training.recorder import TrainingInterruptedError
     from molfound.training.run_folder import RunFolder
-    from molfound.training.summary import print_summary
     from molfound.training.train import resume, train
 
     if resume_folder is not None and overwrite:
@@ -42,14 +45,31 @@ def command(
         # Without CONFIG the overrides change what the run's own configuration says.
         config, overrides = str(RunFolder.existing(resume_folder).config), (config, *overrides)
     experiment = None if config is None else load_config(config, overrides)
-    try:
+
+    def start() -> "RunFolder":
         if resume_folder is not None:
-            run = resume(resume_folder, experiment, allow_plugins=allow_plugins)
-        else:
-            assert experiment is not None
-            run = train(experiment, overwrite=overwrite)
+            return resume(resume_folder, experiment, allow_plugins=allow_plugins)
+        assert experiment is not None
+        return train(experiment, overwrite=overwrite)
+
+    place = resume_folder or (experiment.run_folder if experiment is not None else Path("RUN"))
+    run_training(start, place, as_json=as_json)
+
+
+def run_training(start: Callable[[], "RunFolder"], folder: Path, *, as_json: bool) -> None:
+    """Train, tell the test figures, or how to go on where the user has interrupted it.
+
+    Args:
+        start: trains.
+        folder: of the run.
+        as_json: whether the figures are told as JSON.
+    """
+    from molfound.training.recorder import TrainingInterruptedError
+    from molfound.training.summary import print_summary
+
+    try:
+        run = start()
     except TrainingInterruptedError as interruption:
-        folder = resume_folder or (experiment.run_folder if experiment is not None else "RUN")
         click.echo(f"interrupted at {interruption}; go on with: molfound train --resume {folder}", err=True)
         raise SystemExit(130) from None
     print_summary(run, as_json=as_json)

@@ -1,6 +1,6 @@
 """From a configuration's name and overrides to one experiment: extends, overrides, interpolation, schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ MAX_FILES = 64
 _ROOT = place_of(Experiment)
 
 
-def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+def load_config(
+    path_or_name: str | Path, overrides: Sequence[str] = (), *, adapt: Callable[[Any], Any] | None = None
+) -> Experiment:
     """Return the experiment that a configuration file and overrides describe.
 
     What a file `extends` is read first, in the order given, then the file itself, each laid over what came before (see
@@ -33,6 +35,7 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
         path_or_name: a path, or a name under ``configs/``, with or without ``.yaml``.
         overrides: ``key.of.it=value``, values as in YAML: ``training.optimizer.lr=1e-4``, ``training.clip=null``,
             ``features.bonds=[bond_type]``; nothing after ``=`` is the empty text.
+        adapt: returns what is to stand in the place of what the files say together, before defaults and overrides.
 
     Raises:
         MolfoundError: anything wrong, in one line that names the file or override, the key and the nearest right one.
@@ -41,7 +44,7 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
     data: Any = {"data": {"root": data_folder()}}
     for layer in layers:
         data = merged(data, layer.data, _ROOT)
-    data = with_encoding_encoders(with_defaults(data, _ROOT))
+    data = with_encoding_encoders(with_defaults(data if adapt is None else adapt(data), _ROOT))
     for text in overrides:
         layer = override_layer(text, data, _ROOT)
         layer = Layer(layer.source, _with_paths(layer.data, Path()))
@@ -58,6 +61,19 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
 def to_yaml(experiment: Experiment) -> str:
     """Return the experiment as YAML with every default written out; it loads back equal."""
     return write_text(experiment.model_dump())
+
+
+def with_overrides(data: Mapping[str, Any], overrides: Sequence[str]) -> Any:
+    """Return a configuration's mapping with overrides laid over it, without the defaults that it does not name.
+
+    Args:
+        data: of a file that extends none.
+        overrides: see `load_config`.
+    """
+    for text in overrides:
+        layer = override_layer(text, with_defaults(data, _ROOT), _ROOT)
+        data = merged(data, _with_paths(layer.data, Path()), _ROOT)
+    return data
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,12 +10,12 @@ import pyarrow as pa
 from rdkit import Chem
 
 from molfound.chem.parsing import silenced_rdkit
+from molfound.data.smiles_column import smiles_column
 from molfound.data.table_files import is_table_file
 from molfound.data.tables import Table
-from molfound.errors import MolfoundError, did_you_mean
+from molfound.errors import MolfoundError
 
 BLOCK_ROWS = 4096
-USUAL_COLUMNS = ("smiles", "ordered_smiles", "canonical_smiles", "drug")
 OTHER_FILES = (".mol", ".mol2", ".pdb", ".xlsx", ".json", ".jsonl", ".feather")  # hold no table that is read
 
 
@@ -77,7 +77,7 @@ class TableMolecules:
 
     Args:
         path: the file.
-        column: of the SMILES; None: the first whose name, in either case, is one of `USUAL_COLUMNS`.
+        column: of the SMILES; None: the first whose name, in either case, is usual (see `smiles_column`).
         keep: other columns that go into the result.
 
     Raises:
@@ -86,7 +86,7 @@ class TableMolecules:
 
     def __init__(self, path: Path, column: str | None = None, keep: Sequence[str] = ()) -> None:
         self.table = Table([path])
-        self.column = _smiles_column(self.table.columns, column, path)
+        self.column = smiles_column(self.table.columns, column, path)
         self.table.require(keep)
         if self.column in keep:
             raise MolfoundError(
@@ -161,16 +161,3 @@ def _storable(text: str | None) -> str | None:
 def _is_file(text: str) -> bool:
     # Unlike Path.is_file, os.path.isfile takes a SMILES longer than a file's name may be.
     return is_table_file(text) or text.lower().endswith(OTHER_FILES) or os.path.isfile(text)  # noqa: PTH113
-
-
-def _smiles_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
-    if wanted is not None:
-        if wanted not in names:
-            raise MolfoundError(f"{path} has no column '{wanted}'{did_you_mean(wanted, names)}")
-        return wanted
-    usual = [name for name in names if name.lower() in USUAL_COLUMNS]
-    if not usual:
-        raise MolfoundError(
-            f"{path} has no column named {' or '.join(USUAL_COLUMNS)}; name the SMILES column: --smiles"
-        )
-    return usual[0]

@@ -64,17 +64,29 @@ class Forest:
     max_rows: int | None = None
 
 
-def mean_scores(task: Task, train: LabelSummary, test: LabelPairs) -> dict[str, float | None]:
+def mean_scores(
+    task: Task, train: LabelSummary, test: LabelPairs, normalizer: Normalizer | None = None
+) -> dict[str, float | None]:
     """Return the task's metrics on the test labels, mean over labels, if each is predicted by its training mean.
 
     Metrics, units and normalisation are the model's; None where a metric is undefined.
+
+    Args:
+        task: whose metrics and normalisation.
+        train: summary of the training labels.
+        test: the test labels.
+        normalizer: the model's; None: that of the training labels, which a model has that takes over none.
     """
     means = label_means(train, task.kind)
-    return _scores(task, means[test.label], train, test)
+    return baseline_scores(task, means[test.label], train, test, normalizer)
 
 
 def forest_scores(
-    task: Task, train: LabelledMolecules, test: LabelledMolecules, forest: Forest
+    task: Task,
+    train: LabelledMolecules,
+    test: LabelledMolecules,
+    forest: Forest,
+    normalizer: Normalizer | None = None,
 ) -> dict[str, float | None]:
     """Return the task's metrics on the test labels, mean over labels, if random forests predict; see `mean_scores`.
 
@@ -85,7 +97,8 @@ def forest_scores(
         train.smiles, train.labels, test.smiles, task.level, task.kind, classes=task.classes, forest=forest
     )
     place, label = np.nonzero(~np.isnan(test.labels))
-    return _scores(task, prediction[place, label], _summary(train.labels, task.kind, task.classes), _pairs(test.labels))
+    train_labels = dense_summary(train.labels, task.kind, task.classes)
+    return baseline_scores(task, prediction[place, label], train_labels, dense_pairs(test.labels), normalizer)
 
 
 def label_means(train: LabelSummary, kind: Kind) -> Floats:
@@ -136,7 +149,7 @@ def forest_predictions(
     train, test = counts(train_smiles), counts(test_smiles)
     if train.shape[0] != len(train_labels):
         raise ValueError(f"{len(train_labels)} rows of labels for {train.shape[0]} rows of level {level}")
-    means = label_means(_summary(train_labels, kind, classes), kind)
+    means = label_means(dense_summary(train_labels, kind, classes), kind)
     prediction = np.broadcast_to(means, (test.shape[0], *means.shape)).copy()
     groups = _label_groups(train_labels, kind) if test.shape[0] else []
     jobs = forest.jobs or available_cores()
@@ -206,35 +219,40 @@ def _classes(
     return probability
 
 
-def _pairs(labels: NDArray[np.floating]) -> LabelPairs:
+def dense_pairs(labels: NDArray[np.floating]) -> LabelPairs:
     """Return the present labels of a dense table [R, L]."""
     row, label = np.nonzero(~np.isnan(labels))
     return LabelPairs(label, labels[row, label])
 
 
-def _summary(labels: NDArray[np.floating], kind: Kind, classes: int | None) -> LabelSummary:
+def dense_summary(labels: NDArray[np.floating], kind: Kind, classes: int | None) -> LabelSummary:
     """Return the summary of the present labels of a dense table [R, L]."""
-    return LabelSummary.of(*_pairs(labels), labels.shape[1], class_count(kind, classes))
+    return LabelSummary.of(*dense_pairs(labels), labels.shape[1], class_count(kind, classes))
 
 
-def _scores(task: Task, prediction: Floats, train: LabelSummary, test: LabelPairs) -> dict[str, float | None]:
+def baseline_scores(
+    task: Task, prediction: Floats, train: LabelSummary, test: LabelPairs, normalizer: Normalizer | None = None
+) -> dict[str, float | None]:
     """Return the metrics of the predictions of the test labels, [V] or [V, classes] in original units or shares.
 
-    Of a label without training values nothing is predicted (NaN), and its values do not count.
+    Of a label without training values nothing is predicted (NaN), and its values do not count. Without a normaliser,
+    that of the training labels serves.
     """
     known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
     prediction, test = prediction[known], LabelPairs(test.label[known], test.values[known])
-    means = task_scores(task, _packed(task, prediction, train, test)).mean
+    means = task_scores(task, _packed(task, prediction, train, test, normalizer)).mean
     return {metric: None if np.isnan(value) else value for metric, value in means.items()}
 
 
-def _packed(task: Task, values: Floats, train: LabelSummary, test: LabelPairs) -> PackedPredictions:
+def _packed(
+    task: Task, values: Floats, train: LabelSummary, test: LabelPairs, normalizer: Normalizer | None
+) -> PackedPredictions:
     """Return predictions and targets as the model's metrics take them: normalised units, or logits and classes."""
     label, targets = test.label, test.values.astype(np.float64)
     deviation = None
     if task.kind == "regression" and task.normalize != "none":
-        normalizer = Normalizer.of(train, task.labels)
-        mean, deviation = (tensor.double().numpy() for tensor in (normalizer.mean, normalizer.deviation))
+        normalizer = normalizer or Normalizer.of(train, task.labels)
+        mean, deviation = (tensor.double().cpu().numpy() for tensor in (normalizer.mean, normalizer.deviation))
         values, targets = (values - mean[label]) / deviation[label], (targets - mean[label]) / deviation[label]
     elif task.kind == "binary":
         share = np.clip(values, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)

@@ -10,7 +10,7 @@ from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
-from molfound.model import MolecularModel
+from molfound.model import MolecularModel, load_model, torch_device
 from molfound.plugins import load_plugins
 from molfound.tasks.calibration import Calibration
 from molfound.tasks.task import Task
@@ -19,6 +19,7 @@ from molfound.training.calibrating import calibrate, with_test_figures
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation, predicted
+from molfound.training.frozen_baselines import FrozenBaseline, embedded_molecules, frozen_scores
 from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture, label_pairs, load_task_mixture
 from molfound.training.report import write_report
@@ -64,7 +65,11 @@ def finish(
         if "forest" in experiment.run.baselines and without:
             reporter.line(f"no forest, which knows molecules and atoms in memory, for {', '.join(without)}")
         reporter.line(f"fitting the baselines ({', '.join(experiment.run.baselines)}) to the same rows")
-        run.write_json(run.baselines, mixture_baselines(experiment, mixture))
+        frozen = _frozen(experiment)
+        others = [name for name, task in mixture.tasks.items() if not embeddings_fit(mixture, task)]
+        if frozen and others:
+            reporter.line(f"no {' or '.join(frozen)}, which know whole molecules in memory, for {', '.join(others)}")
+        run.write_json(run.baselines, mixture_baselines(experiment, mixture, model))
     write_report(run.path)
     reporter.line(f"run folder: {run.path}; report: {run.report}")
 
@@ -93,17 +98,51 @@ def forest_fits(mixture: TaskMixture, task: Task) -> bool:
     return task.level in ("graph", "node") and task.dataset not in mixture.graphs.block_ptr
 
 
-def mixture_baselines(experiment: Experiment, mixture: TaskMixture) -> dict[str, dict[str, dict[str, float | None]]]:
+def embeddings_fit(mixture: TaskMixture, task: Task) -> bool:
+    """Return whether a task's molecules can be embedded for baselines: at graph level, of a dataset in memory."""
+    return task.level == "graph" and task.dataset not in mixture.graphs.block_ptr
+
+
+def mixture_baselines(
+    experiment: Experiment, mixture: TaskMixture, model: MolecularModel | None = None
+) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return ``{task: {baseline: {metric: mean over labels}}}`` on the test part, fitted to the training part.
 
-    See `forest_fits` for tasks without the forest.
+    See `forest_fits` for tasks without the forest, and `embeddings_fit` for those without probe and neighbours.
+
+    Args:
+        experiment: names the baselines, and the run whose embeddings some of them read.
+        mixture: its data.
+        model: whose units the metrics are in; None: those of a model fitted to the training labels.
     """
+    frozen = _frozen(experiment)
+    embeds = _pretrained_model(experiment) if frozen else None
+    limits = BatchLimits.of(experiment.data.batch)
     scores: dict[str, dict[str, dict[str, float | None]]] = {name: {} for name in mixture.tasks}
     for name, task in mixture.tasks.items():
+        normalizer = None if model is None else model.normalizers[name]
         if "mean" in experiment.run.baselines:
             pairs = [np.concatenate(column) for column in zip(*label_pairs(mixture, task, "test"), strict=True)]
-            scores[name]["mean"] = mean_scores(task, mixture.training_labels[name], LabelPairs(*pairs))
+            scores[name]["mean"] = mean_scores(task, mixture.training_labels[name], LabelPairs(*pairs), normalizer)
         if "forest" in experiment.run.baselines and forest_fits(mixture, task):
             train, test = (mixture.labelled(task, part) for part in ("train", "test"))
-            scores[name]["forest"] = forest_scores(task, train, test, Forest(seed=experiment.seed))
+            scores[name]["forest"] = forest_scores(task, train, test, Forest(seed=experiment.seed), normalizer)
+        if embeds is not None and embeddings_fit(mixture, task):
+            parts = {}
+            for part in ("train", "val", "test"):
+                positions = mixture.graphs.positions(part, task.dataset)
+                batches = evaluation_batches(mixture.graphs.collection, positions, limits)
+                parts[part] = embedded_molecules(embeds, batches, task)
+            scores[name] |= {baseline: frozen_scores(baseline, task, parts, normalizer) for baseline in frozen}
     return scores
+
+
+def _frozen(experiment: Experiment) -> list[FrozenBaseline]:
+    return [name for name in experiment.run.baselines if name == "probe" or name == "knn"]
+
+
+def _pretrained_model(experiment: Experiment) -> MolecularModel | None:
+    config = experiment.training
+    if config.pretrained is None:
+        return None
+    return load_model(Path(config.pretrained.run)).to(torch_device(config.accelerator)).eval()

@@ -8,6 +8,7 @@ import numpy as np
 
 from molfound.config.component import Component
 from molfound.config.schema import Experiment
+from molfound.data.manifest import Manifest
 from molfound.data.mixture import Mixture, load_manifests, load_mixture, prepare_datasets, table_columns
 from molfound.data.prepare import PreparationReport
 from molfound.errors import MolfoundError
@@ -56,6 +57,18 @@ class TaskMixture:
         return LabelledMolecules(smiles, np.concatenate(labels))
 
 
+def experiment_tasks(experiment: Experiment, *, progress: bool = True) -> tuple[dict[str, Manifest], dict[str, Task]]:
+    """Return the manifests of an experiment's datasets and its tasks, after its plugins are loaded.
+
+    A generated table is made if it is not there yet, which `progress` shows.
+
+    Raises:
+        MolfoundError: a mistake in a manifest or a task, or a table that is not there.
+    """
+    manifests = load_manifests(experiment)
+    return manifests, resolve_tasks(experiment, manifests, table_columns(experiment, manifests, progress=progress))
+
+
 def load_task_mixture(experiment: Experiment, say: Callable[[str], None] | None) -> TaskMixture:
     """Prepare and load an experiment's data, after its plugins are loaded.
 
@@ -66,8 +79,7 @@ def load_task_mixture(experiment: Experiment, say: Callable[[str], None] | None)
     Raises:
         MolfoundError: a mistake in the experiment, its model, its tasks or its data.
     """
-    manifests = load_manifests(experiment)
-    tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests, progress=say is not None))
+    manifests, tasks = experiment_tasks(experiment, progress=say is not None)
     # A mistake in the model is found now, not after the data are prepared.
     count_parameters(specify(experiment, tasks))
     mixture = TaskMixture(load_mixture(experiment, manifests, tasks, say), tasks)
@@ -93,8 +105,7 @@ def check_training_labels(mixture: TaskMixture, task: Task, say: Callable[[str],
 
 def prepare_mixture(experiment: Experiment) -> dict[str, PreparationReport]:
     """Prepare the stores of an experiment's datasets, and say what was done for each."""
-    manifests = load_manifests(experiment)
-    tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests))
+    manifests, tasks = experiment_tasks(experiment)
     return prepare_datasets(experiment, manifests, tasks)
 
 

@@ -1,35 +1,118 @@
-"""Fine-tuning: a training that starts from the encoder of another run."""
+"""Fine-tuning: a training that starts from the encoder of another run, and perhaps from one of its heads."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from molfound.config.component import Component
 from molfound.config.schema import Experiment, PretrainedConfig
-from molfound.errors import MolfoundError
+from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import MolecularModel, load_model, load_specification
+from molfound.model.files import SPECIFICATION_FILE, WEIGHTS_FILE
 from molfound.model.specification import ModelSpecification, specify
 from molfound.nn.encoders import encoders
+from molfound.nn.readouts import readouts
+from molfound.registry import Registry
+from molfound.tasks.heads import heads
+from molfound.tasks.task import Task
+
+
+def pretrained_specification(folder: Path) -> ModelSpecification:
+    """Return what the model of a run folder is made of.
+
+    Raises:
+        MolfoundError: there is no model, or none whose weights are there yet.
+    """
+    if not (folder / SPECIFICATION_FILE).is_file():
+        raise MolfoundError(f"{folder} holds no model to start from: it has no {SPECIFICATION_FILE}")
+    specification = load_specification(folder)
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise MolfoundError(f"{folder} holds no weights yet: its training has not completed an epoch")
+    return specification
 
 
 def check_pretrained(experiment: Experiment) -> None:
-    """Refuse a run to start from that is not there or whose encoder is another.
+    """Refuse a run to start from that is not there, whose encoder is another, or that lacks the head asked for.
 
     Raises:
         MolfoundError: names what differs.
     """
     config = experiment.training.pretrained
-    if config is not None:
-        _check_same_encoder(load_specification(Path(config.run)), specify(experiment, {}), config.run)
+    if config is None:
+        return
+    pretrained = pretrained_specification(Path(config.run))
+    _check_same_encoder(pretrained, specify(experiment, {}), config)
+    if config.head is None:
+        return
+    if config.head not in pretrained.tasks:
+        known = f"; it has {', '.join(pretrained.tasks)}" if pretrained.tasks else "; it has none at all"
+        raise MolfoundError(
+            f"{config.run} has no task '{config.head}' to take the head of"
+            f"{did_you_mean(config.head, pretrained.tasks)}{known}"
+        )
+    if len(experiment.tasks) != 1:
+        raise MolfoundError(
+            f"training.pretrained.head is for an experiment with one task; this one has {', '.join(experiment.tasks)}"
+        )
+    if config.layers is not None:
+        raise MolfoundError(
+            "training.pretrained.layers drops blocks that training.pretrained.head has been trained on: choose one"
+        )
 
 
-def start_from(model: MolecularModel, folder: Path) -> None:
-    """Give a model the weights of the encoder in a run folder.
+def check_head(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
+    """Refuse a task that cannot start from the head that an experiment, whose run has it, asks for.
+
+    Raises:
+        MolfoundError: names what differs.
+    """
+    config = experiment.training.pretrained
+    if config is None or config.head is None:
+        return
+    pretrained, (task,) = load_specification(Path(config.run)), tasks.values()
+    before = pretrained.tasks[config.head]
+    differing = [
+        f"{name} is {getattr(before, name)}, here {getattr(task, name)}"
+        for name in ("level", "kind", "classes", "normalize")
+        if getattr(before, name) != getattr(task, name)
+    ]
+    if len(before.labels) != len(task.labels):
+        differing.append(f"it predicts {len(before.labels)} labels ({_listed(before.labels)}), here {len(task.labels)}")
+    elif set(before.labels) == set(task.labels) and before.labels != task.labels:
+        differing.append(f"its labels come in the order {_listed(before.labels)}")
+    differing += _differences("head", heads, before.head, task.head)
+    if task.level == "graph":
+        wholes = [_settings(encoders, of.model.encoder, free=()).get("graph") for of in (pretrained, experiment)]
+        differing += [] if wholes[0] == wholes[1] else [f"molecules are its {wholes[0]}, here {wholes[1]}"]
+        differing += _differences("readout", readouts, pretrained.model.readout, experiment.model.readout)
+    if differing:
+        raise MolfoundError(
+            f"task '{task.name}' cannot start from the head of '{config.head}' in {config.run}: {'; '.join(differing)}"
+        )
+
+
+def start_from(model: MolecularModel, config: PretrainedConfig) -> None:
+    """Give a model the weights of the encoder in a run folder and, where asked for, of a head.
+
+    With the head come the read-out that it was trained on and the normalisation of its labels.
 
     Raises:
         MolfoundError: no model there, or one with another encoder.
     """
-    _check_same_encoder(load_specification(folder), model.specification, str(folder))
-    model.encoder.load_state_dict(load_model(folder).encoder.state_dict())
+    folder = Path(config.run)
+    _check_same_encoder(load_specification(folder), model.specification, config)
+    pretrained = load_model(folder)
+    wanted, weights = model.encoder.state_dict(), pretrained.encoder.state_dict()
+    model.encoder.load_state_dict({name: weights[name] for name in wanted})
+    if config.head is not None:
+        (name,) = model.tasks
+        level = model.tasks[name].level
+        model.heads[name].load_state_dict(pretrained.heads[config.head].state_dict())
+        model.normalizers[name].load_state_dict(pretrained.normalizers[config.head].state_dict())
+        if level in model.readouts:
+            model.readouts[level].load_state_dict(pretrained.readouts[level].state_dict())
 
 
 def learning_rate_shares(model: MolecularModel, config: PretrainedConfig | None) -> dict[nn.Parameter, float]:
@@ -61,7 +144,7 @@ def freeze(model: MolecularModel, config: PretrainedConfig | None, epoch: int) -
         stage.requires_grad_(thawed or number >= count)
 
 
-def _check_same_encoder(pretrained: ModelSpecification, wanted: ModelSpecification, run: str) -> None:
+def _check_same_encoder(pretrained: ModelSpecification, wanted: ModelSpecification, config: PretrainedConfig) -> None:
     """Raise MolfoundError unless two models read the same codes with encoders of one shape."""
     same = {
         "features.atoms": pretrained.atoms == wanted.atoms,
@@ -71,21 +154,39 @@ def _check_same_encoder(pretrained: ModelSpecification, wanted: ModelSpecificati
     }
     for kind, is_same in same.items():
         if not is_same:
-            raise MolfoundError(f"the encoder of {run} was trained with other {kind}: take over its configuration")
-    before, now = _settings(pretrained), _settings(wanted)
+            raise MolfoundError(
+                f"the encoder of {config.run} was trained with other {kind}: take over its configuration"
+            )
+    before, now = _settings(encoders, pretrained.model.encoder), _settings(encoders, wanted.model.encoder)
+    if config.layers is not None:
+        depth = before.get("depth")
+        if not isinstance(depth, int) or depth < config.layers:
+            blocks = f"has {depth} blocks" if isinstance(depth, int) else "is not given by its depth"
+            raise MolfoundError(
+                f"training.pretrained.layers is {config.layers}, and the encoder of {config.run} {blocks}"
+            )
+        before["depth"] = config.layers
     differing = [key for key in before | now if before.get(key) != now.get(key)]
     if differing:
         shown = ", ".join(f"{key} is {before.get(key)!r}, here {now.get(key)!r}" for key in sorted(differing)[:3])
-        raise MolfoundError(f"the encoder of {run} is another: {shown}")
+        raise MolfoundError(f"the encoder of {config.run} is another: {shown}")
 
 
 _FREE = ("dropout", "attention_dropout", "triangle_dropout", "drop_path", "checkpointing", "graph", "init")
 """Options that change no parameter's shape or meaning, so that a fine-tuning may choose them anew."""
 
 
-def _settings(specification: ModelSpecification) -> dict[str, object]:
-    """Return the name of an encoder and its options, those that are not given by their defaults."""
-    component = specification.model.encoder
-    defaults = {name: option.default for name, option in encoders.options(component.name).items()}
+def _settings(registry: Registry[Any], component: Component, free: Sequence[str] = _FREE) -> dict[str, object]:
+    """Return the name of a component and its options, those that are not given by their defaults."""
+    defaults = {name: option.default for name, option in registry.options(component.name).items()}
     settings = {**defaults, **component.options, "name": component.name}
-    return {name: value for name, value in settings.items() if name not in _FREE}
+    return {name: value for name, value in settings.items() if name not in free}
+
+
+def _differences(what: str, registry: Registry[Any], before: Component, now: Component) -> list[str]:
+    ours, theirs = _settings(registry, now), _settings(registry, before)
+    return [] if ours == theirs else [f"its {what} is {before.to_mapping()}, here {now.to_mapping()}"]
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    return ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")

@@ -33,10 +33,16 @@ from molfound.training.corrupting import check_corruption, make_corruptor
 from molfound.training.finish import finish
 from molfound.training.fit_check import check_data_fits, check_data_unchanged, data_digests
 from molfound.training.launch import launch
-from molfound.training.mixture import TaskMixture, fit_label_statistics, fit_weighting, load_task_mixture
+from molfound.training.mixture import (
+    TaskMixture,
+    experiment_tasks,
+    fit_label_statistics,
+    fit_weighting,
+    load_task_mixture,
+)
 from molfound.training.module import TrainingModule
 from molfound.training.monitoring import check_monitors
-from molfound.training.pretrained import check_pretrained, start_from
+from molfound.training.pretrained import check_head, check_pretrained, start_from
 from molfound.training.processes import Processes, check_shared, seed_share, set_up_device
 from molfound.training.recorder import RunRecorder, TrainingInterruptedError
 from molfound.training.run_folder import MetricsLog, RunFolder
@@ -139,8 +145,10 @@ def _load(experiment: Experiment, run: RunFolder, processes: Processes, *, silen
     writer = tensorboard(run) if experiment.run.tensorboard and processes.first else None
     weightings.check(config.task_weights.name, config.task_weights.options)
     say = None if silent or not processes.first else EpochReporter(config.epochs).line
-    mixture = load_task_mixture(experiment, say)
     check_pretrained(experiment)
+    if config.pretrained is not None and config.pretrained.head is not None:
+        check_head(experiment, experiment_tasks(experiment, progress=say is not None)[1])
+    mixture = load_task_mixture(experiment, say)
     check_corruption(experiment)
     check_monitors(config, mixture.tasks, mixture.graphs, experiment.objectives)
     if several:
@@ -167,7 +175,7 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder, processes: Pro
     steps = -(-data.sampler.count(0) // config.accumulate)
     resumed = run.last_checkpoint.exists()
     if config.pretrained is not None and not resumed:
-        start_from(model, Path(config.pretrained.run))
+        start_from(model, config.pretrained)
     if config.shard and processes.several:
         shard_encoder(model, processes, device)
     module = TrainingModule(

@@ -107,7 +107,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _check_references(self) -> "Experiment":
-        """Refuse a task of an unknown dataset, an encoding encoder of an unknown encoding, and nothing to learn."""
+        """Refuse references to what is not there: datasets of tasks, encodings of encoders, the run of baselines."""
         if not self.tasks and not self.objectives:
             raise _unknown("tasks", "there is nothing to learn: name tasks, or objectives")
         for name, task in self.tasks.items():
@@ -118,4 +118,8 @@ class Experiment(Section):
             if name not in self.encodings:
                 near = did_you_mean(name, self.encodings)
                 raise _unknown(f"model.inputs.encodings.{name}", f"no encoding '{name}' under encodings{near}")
+        embedded = [name for name in self.run.baselines if name in ("probe", "knn")]
+        if embedded and self.training.pretrained is None:
+            problem = f"{embedded[0]} is fitted to embeddings of a pretrained run: name one in training.pretrained.run"
+            raise _unknown("run.baselines", problem)
         return self

@@ -48,6 +48,11 @@ class PretrainedConfig(Section):
 
     run: Text
     """The run folder, relative to the working directory; its encoder must have the same features and options."""
+    layers: Count | None = None
+    """The encoder takes over so many of the run's blocks, its first; model.encoder.depth says as many. null: all."""
+    head: Text | None = None
+    """A task of the run, whose head and normalisation the experiment's only task starts from; it has as many labels, in
+    the same order. null: a new head."""
     frozen: Annotated[int, Field(ge=0)] | Literal["all"] = 0
     """How many stages of the encoder stay as they are, counted from its inputs, which are the first; all: all of it."""
     thaw_epoch: Count | None = None
@@ -114,9 +119,10 @@ class RunConfig(Section):
 
     folder: Text | None = None
     """The run folder, relative to the working directory; null: runs/ followed by the experiment's name."""
-    baselines: Annotated[tuple[Literal["mean", "forest"], ...], Strict(False)] = ("mean",)
+    baselines: Annotated[tuple[Literal["mean", "forest", "probe", "knn"], ...], Strict(False)] = ("mean",)
     """Fitted to the same training rows and scored on the same test rows: the training mean; a random forest on Morgan
     counts, for small sets: it takes minutes where there are tens of thousands of molecules, and a dense table of
-    labels."""
+    labels. In a fine-tuning (training.pretrained), of tasks at graph level, also ridge or logistic regression (probe)
+    and nearest neighbours (knn) on the molecules' embeddings by the run that the training starts from."""
     tensorboard: bool = False
     """Also write the figures for TensorBoard, into the run's folder tensorboard/; needs molfound[track]."""

@@ -1,0 +1,250 @@
+"""From a run and a table, or a configuration, to an experiment that fine-tunes the run's encoder."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molfound.config import Experiment, load_config
+from molfound.config.composition import with_overrides
+from molfound.config.documents import write_text
+from molfound.data.shards import write_atomically
+from molfound.errors import MolfoundError, did_you_mean
+from molfound.model import ModelSpecification
+from molfound.plugins import load_plugins, restore_plugins
+from molfound.training.assay import Assay, SplitKind
+from molfound.training.mixture import TaskMixture, experiment_tasks, label_pairs, load_task_mixture
+from molfound.training.pretrained import check_head, check_pretrained, pretrained_specification
+from molfound.training.run_folder import RunFolder
+
+EXPERIMENT_FILE = "finetune.yaml"
+MANIFEST_FILE = "assay.yaml"
+BASELINES = ("mean", "forest", "probe", "knn")
+TASK = "assay"
+
+
+def training_defaults(molecules: int) -> dict[str, Any]:
+    """Return how a pretrained network is trained on so many molecules, keys of ``data.batch`` and ``training``.
+
+    - Batches of 16, 32 or 64, so that the smallest tables still make several steps an epoch.
+    - About 3,000 steps, but at most 100 epochs, which 100 molecules see 400 steps in, and at least 30.
+    - Early stopping after a fifth of the epochs (at least 10) without a lower validation loss; the weights kept are
+      those of the lowest, and an average of the last hundred or so steps, because a few dozen molecules tell the best
+      epoch badly.
+    - A learning rate of 5e-4, half of what a network of this kind is trained with from scratch: the head is new, the
+      encoder is not. Each stage of the encoder has a share of the rate of the stage after it, 0.7 to 0.9: what lies
+      near the inputs is the most general, and the fewer molecules there are, the less they have to say about it.
+    - Below 500 molecules the embeddings of atoms and bonds stay as they are, because many elements and bonds occur in a
+      handful of molecules, or in the test part alone, and those must not drift apart from the others.
+
+    Args:
+        molecules: in the training part.
+    """
+    size = 16 if molecules < 500 else 32 if molecules < 3000 else 64
+    epochs = min(100, max(30, -(-3000 // max(molecules // size, 1))))
+    return {
+        "data": {"batch": {"size": size}},
+        "training": {
+            "epochs": epochs,
+            "optimizer": {"name": "adamw", "lr": 5e-4, "weight_decay": 0.01},
+            "schedule": {"name": "cosine", "warmup": 0.1},
+            "average": 0.99,
+            "early_stopping": {"monitor": "val/loss", "patience": max(10, epochs // 5)},
+            "pretrained": {
+                "frozen": 1 if molecules < 500 else 0,
+                "layer_decay": 0.7 if molecules < 500 else 0.8 if molecules < 3000 else 0.9,
+            },
+        },
+    }
+
+
+def network_of(specification: ModelSpecification) -> dict[str, Any]:
+    """Return the keys of a configuration that make the network of a run, its inputs included, as dotted keys."""
+    conformers = specification.conformers
+    return {
+        "features": {"atoms": specification.atom_features, "bonds": specification.bond_features},
+        "encodings": specification.encodings,
+        "model": specification.model.model_dump(mode="json"),
+        "data.max_heavy_atoms": specification.max_heavy_atoms,
+        "data.crop": specification.crop,
+        "data.conformers": None if conformers is None else conformers.model_dump(mode="json"),
+    }
+
+
+class FineTuning:
+    """What fine-tunes the encoder of a run.
+
+    Args:
+        run: its folder.
+        head: the run's task whose head is to be started from; None: a new head.
+        allow_plugins: whether the run's own copies of plugins may be executed.
+
+    Raises:
+        MolfoundError: no model there, one that has no such task, or a plugin that may not be executed.
+    """
+
+    def __init__(self, run: Path, head: str | None = None, *, allow_plugins: bool = False) -> None:
+        self.run, self.head = run, head
+        self.specification = pretrained_specification(run)
+        if head is not None and head not in self.specification.tasks:
+            known = ", ".join(self.specification.tasks) or "none at all"
+            near = did_you_mean(head, self.specification.tasks)
+            raise MolfoundError(f"{run} has no task '{head}'{near}; it has {known}")
+        records = self.specification.plugins
+        self.plugins = restore_plugins(records, RunFolder(run).plugins, allow_copies=allow_plugins)
+
+    def of_configuration(self, name: str, overrides: Sequence[str] = (), folder: Path | None = None) -> Experiment:
+        """Return the experiment of a configuration, its network and what it starts from taken from the run.
+
+        Args:
+            name: a path, or a name under ``configs/``.
+            overrides: ``key=value`` changes.
+            folder: of the run; None: as the configuration says.
+
+        Raises:
+            MolfoundError: anything wrong with the configuration.
+        """
+        return load_config(name, overrides, adapt=self._adapted(folder))
+
+    def of_assay(self, assay: Assay, split: SplitKind, folder: Path, overrides: Sequence[str] = ()) -> Experiment:
+        """Write a manifest and an experiment of a table into a folder and return the experiment, which also runs there.
+
+        Args:
+            assay: the table.
+            split: how it is split.
+            folder: it may exist.
+            overrides: ``key=value`` changes; they are in what is written.
+
+        Raises:
+            MolfoundError: anything wrong with the overrides.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / EXPERIMENT_FILE
+        write_atomically(folder / MANIFEST_FILE, write_text(assay.manifest(split)).encode())
+        experiment = self._experiment(assay, folder)
+        write_atomically(path, write_text(experiment).encode())
+        try:
+            loaded = load_config(path, overrides)
+        except MolfoundError:
+            discard(folder)
+            raise
+        text = f"# Fine-tunes {self.run} on {assay.path}. After a change: molfound train {path} --overwrite\n"
+        write_atomically(path, (text + write_text(with_overrides(experiment, overrides))).encode())
+        return loaded
+
+    def _experiment(self, assay: Assay, folder: Path) -> dict[str, Any]:
+        defaults = training_defaults(assay.training_molecules)
+        task: dict[str, Any] = {"dataset": TASK, "head": {"name": "mlp", "hidden": [128], "dropout": 0.1}}
+        experiment: dict[str, Any] = {
+            "name": f"finetune-{_stem(assay.path)}",
+            "data": {
+                "root": str(assay.path.parent),
+                "store": str(folder / "stores"),
+                "datasets": {TASK: {"manifest": MANIFEST_FILE}},
+                **defaults["data"],
+            },
+            "tasks": {TASK: task},
+            "training": defaults["training"],
+            "run": {"folder": str(folder)},
+        }
+        adapted: dict[str, Any] = self._adapted(None)(experiment)
+        return adapted
+
+    def _adapted(self, folder: Path | None) -> Callable[[Any], Any]:
+        """Return what lays the run's network, its head and the baselines over what a configuration says."""
+
+        def adapted(data: Any) -> Any:
+            for key, value in network_of(self.specification).items():
+                data = _with(data, key, value)
+            if self.plugins:
+                given = data.get("plugins", [])
+                data = _with(data, "plugins", [*given, *(str(path) for path in self.plugins if str(path) not in given)])
+            data = _with(data, "training.pretrained.run", str(self.run))
+            if self.head is not None:
+                before = self.specification.tasks[self.head]
+                data = _with(data, "training.pretrained.head", self.head)
+                for name in data.get("tasks") or {}:
+                    data = _with(data, f"tasks.{name}.head", before.head.to_mapping())
+                    if before.normalize == "none":
+                        data = _with(data, f"tasks.{name}.normalize", "none")
+            if folder is not None:
+                data = _with(data, "run.folder", str(folder))
+            if "baselines" not in (data.get("run") or {}):
+                data = _with(data, "run.baselines", list(BASELINES))
+            return data
+
+        return adapted
+
+
+def new_folder(table: Path, folder: Path | None, *, overwrite: bool) -> Path:
+    """Return the folder of a fine-tuning on a table, by default ``runs/finetune-NAME``.
+
+    Raises:
+        MolfoundError: there is a run or an experiment that would be lost.
+    """
+    chosen = folder or Path("runs") / f"finetune-{_stem(table)}"
+    run = RunFolder(chosen)
+    run.check_place()
+    if not overwrite and (run.has_progress or (chosen / EXPERIMENT_FILE).exists()):
+        raise MolfoundError(
+            f"{chosen} holds a fine-tuning already: train what is there (molfound train {chosen / EXPERIMENT_FILE}), "
+            "replace it (--overwrite) or name another folder (-o)"
+        )
+    return chosen
+
+
+def discard(folder: Path) -> None:
+    """Remove what `FineTuning.of_assay` has written, of a fine-tuning that cannot be trained."""
+    for name in (EXPERIMENT_FILE, MANIFEST_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def check_fine_tuning(experiment: Experiment) -> list[str]:
+    """Refuse what no training could make sense of, preparing the data, and return what to know of its parts.
+
+    Raises:
+        MolfoundError: a run or head that does not fit, a part without labels, or a label that has one value alone in
+            the training part.
+    """
+    load_plugins(Path(path) for path in experiment.plugins)
+    check_pretrained(experiment)
+    check_head(experiment, experiment_tasks(experiment)[1])
+    return _part_remarks(load_task_mixture(experiment, None))
+
+
+def _part_remarks(mixture: TaskMixture) -> list[str]:
+    remarks = []
+    for name, task in mixture.tasks.items():
+        for part in ("train", "val", "test"):
+            pairs = list(label_pairs(mixture, task, part))
+            label, values = (np.concatenate(column) for column in zip(*pairs, strict=True))
+            if len(label) == 0:
+                raise MolfoundError(
+                    f"the split leaves no molecule with a label of task '{name}' for the part '{part}': take a random "
+                    "split, or a table with more molecules and more different scaffolds"
+                )
+            single = [title for number, title in enumerate(task.labels) if len(np.unique(values[label == number])) < 2]
+            if single and part == "train":
+                raise MolfoundError(
+                    f"label '{single[0]}' has fewer than two different values in the training part: leave it out, or "
+                    f"draw another split (data.datasets.{task.dataset}.split='{{kind: random, seed: 1}}')"
+                )
+            if single and task.kind == "binary":
+                remarks.append(
+                    f"{part} has one class alone of {', '.join(single[:5])}: AUROC and AP are undefined there"
+                )
+    return remarks
+
+
+def _stem(table: Path) -> str:
+    """Return the name of a table without its endings, as the name of an experiment may be."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", table.name.partition(".")[0])[:80]
+
+
+def _with(data: Any, key: str, value: Any) -> dict[str, Any]:
+    """Return a mapping in which a dotted key has a value; what stands in its way and is no mapping is replaced."""
+    name, _, rest = key.partition(".")
+    base: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+    return {**base, name: _with(base.get(name), rest, value) if rest else value}
