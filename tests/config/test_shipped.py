@@ -101,6 +101,7 @@ def test_fine_tunings_take_over_the_tiny_encoder_or_start_from_scratch(name: str
     assert experiment.training.pretrained is not None
     assert experiment.training.pretrained.run == str(pretraining.run_folder)
     save_specification(specify(pretraining, {}), tmp_path / "model.json")
+    (tmp_path / "model.safetensors").touch()
     check_pretrained(load_config(name, [f"training.pretrained.run={tmp_path}"]))
     assert load_config(name, ["training.pretrained=null"]).training.pretrained is None
 
