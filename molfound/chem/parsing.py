@@ -9,7 +9,9 @@ from unicodedata import category
 
 from rdkit import Chem, rdBase
 
-Reason = Literal["empty_smiles", "restricted", "nul_character", "invalid_smiles", "no_atoms", "too_many_atoms"]
+Reason = Literal[
+    "empty_smiles", "restricted", "nul_character", "invalid_smiles", "invalid_molecule", "no_atoms", "too_many_atoms"
+]
 REASONS: tuple[str, ...] = get_args(Reason)
 
 
@@ -29,12 +31,15 @@ class Rejection:
 def parse(smiles: object, *, max_heavy_atoms: int = 1000) -> Chem.Mol | Rejection:
     """Return the sanitized molecule of a SMILES, its atoms in the order of the SMILES, or a `Rejection`.
 
+    An RDKit molecule is taken as its SMILES would be, with its own order of atoms and bonds and no atom-map numbers.
+
     Salts, charges and isotopes stay what they are. As RDKit does by default, plain explicit hydrogens (``[H]``) become
     part of their neighbour; every other atom keeps its place in the order. Atom-map numbers stay, and change nothing
     else. What is no text (None, NaN, a number) counts as an empty SMILES. RDKit's log messages do not appear.
 
     Args:
-        smiles: what a table's cell holds; blanks around it are ignored, and so is a name after a blank or a tab.
+        smiles: what a table's cell holds, or a molecule; blanks around a text are ignored, and so is a name after a
+            blank or a tab.
         max_heavy_atoms: the largest accepted number of atoms other than hydrogen; dummy atoms count.
 
     Example:
@@ -51,6 +56,8 @@ def parse(smiles: object, *, max_heavy_atoms: int = 1000) -> Chem.Mol | Rejectio
 
 def parse_aloud(smiles: object, max_heavy_atoms: int) -> Chem.Mol | Rejection:
     """Do what `parse` does, for callers that have silenced RDKit around many molecules already."""
+    if isinstance(smiles, Chem.Mol):
+        return _taken(smiles, max_heavy_atoms)
     if not isinstance(smiles, str):
         return Rejection("empty_smiles", f"no text but {type(smiles).__name__}")
     text = smiles.strip()
@@ -69,13 +76,7 @@ def parse_aloud(smiles: object, max_heavy_atoms: int) -> Chem.Mol | Rejection:
     molecule = _read(text)
     if molecule is None:
         return Rejection("invalid_smiles", _chemistry_problem(text))
-    atoms = molecule.GetNumAtoms()
-    if atoms == 0:
-        return Rejection("no_atoms", "")
-    # The first comparison spares nearly every molecule the second, which walks over the atoms.
-    if atoms > max_heavy_atoms and (heavy := _heavy_atom_count(molecule)) > max_heavy_atoms:
-        return Rejection("too_many_atoms", f"{heavy} heavy atoms, the limit is {max_heavy_atoms}")
-    return molecule
+    return _within_limits(molecule, max_heavy_atoms)
 
 
 def without_map_numbers(molecule: Chem.Mol) -> Chem.Mol:
@@ -86,6 +87,29 @@ def without_map_numbers(molecule: Chem.Mol) -> Chem.Mol:
     for atom in bare.GetAtoms():
         atom.SetAtomMapNum(0)
     return bare
+
+
+def _taken(given: Chem.Mol, max_heavy_atoms: int) -> Chem.Mol | Rejection:
+    """Return a molecule as `parse` would return that of its SMILES, in its own order."""
+    molecule = Chem.Mol(given)
+    for atom in molecule.GetAtoms():
+        atom.SetAtomMapNum(0)
+    if Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
+        problems = Chem.DetectChemistryProblems(given)
+        return Rejection("invalid_molecule", problems[0].Message() if problems else "")
+    molecule = Chem.RemoveHs(molecule)
+    Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
+    return _within_limits(molecule, max_heavy_atoms)
+
+
+def _within_limits(molecule: Chem.Mol, max_heavy_atoms: int) -> Chem.Mol | Rejection:
+    atoms = molecule.GetNumAtoms()
+    if atoms == 0:
+        return Rejection("no_atoms", "")
+    # The first comparison spares nearly every molecule the second, which walks over the atoms.
+    if atoms > max_heavy_atoms and (heavy := _heavy_atom_count(molecule)) > max_heavy_atoms:
+        return Rejection("too_many_atoms", f"{heavy} heavy atoms, the limit is {max_heavy_atoms}")
+    return molecule
 
 
 _silence_lock = threading.Lock()

@@ -14,7 +14,7 @@ from molfound.data.item_order import MAPPED, ItemLevel, item_order
 from molfound.data.ragged import places
 
 
-def table_order(level: str, smiles: Sequence[str], item_ptr: Tensor) -> Tensor:
+def table_order(level: str, smiles: Sequence[str | Chem.Mol | None], item_ptr: Tensor) -> Tensor:
     """Return int64 ``[R]``: which row of the graphs stands at each place of their tables' lists.
 
     The lists are those that labels come in (see `molfound.data.item_order.item_order`); a molecule whose atom-map
@@ -22,17 +22,18 @@ def table_order(level: str, smiles: Sequence[str], item_ptr: Tensor) -> Tensor:
 
     Args:
         level: ``"graph"``, ``"node"``, ``"edge"`` or ``"node_pair"``.
-        smiles: ``[G]``, of the graphs.
+        smiles: ``[G]``, of the graphs, or RDKit molecules, whose own order is kept.
         item_ptr: int64 ``[G + 1]``, the graphs' rows, from 0 on.
     """
     rows = torch.arange(int(item_ptr[-1]))
     # Of edges, only the molecule knows at which atom a bond begins.
-    if level == "graph" or (level != "edge" and not any(MAPPED.search(text) for text in smiles)):
+    texts = [text if isinstance(text, str) else "" for text in smiles]
+    if level == "graph" or (level != "edge" and not any(map(MAPPED.search, texts))):
         return rows
     parsed = [parse(text, max_heavy_atoms=LARGEST_GRAPH) for text in smiles]
     molecules = [molecule for molecule in parsed if isinstance(molecule, Chem.Mol)]
     graphs = featurize(molecules, [], [])
-    order = item_order(cast(ItemLevel, level), len(smiles), np.arange(len(smiles)), molecules, smiles, graphs)
+    order = item_order(cast(ItemLevel, level), len(smiles), np.arange(len(smiles)), molecules, texts, graphs)
     counts = item_ptr.diff().numpy()
     graph = np.repeat(np.arange(len(smiles)), counts)
     return torch.from_numpy(item_ptr.numpy()[graph] + order.graph_item(graph, places(counts)))

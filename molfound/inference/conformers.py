@@ -27,12 +27,12 @@ NONE = ("coordinates_missing", "coordinates_flat")  # problems of molecules that
 
 
 def coordinates_to_predict_from(
-    smiles: Sequence[str], molfiles: Sequence[str | None] | None, config: ConformersConfig, max_heavy_atoms: int
+    smiles: Sequence[object], molfiles: Sequence[str | None] | None, config: ConformersConfig, max_heavy_atoms: int
 ) -> CoordinateArrays:
     """Return coordinates of molecules made as those of a training, or what they bring along if it was given some.
 
     Args:
-        smiles: of G molecules that can be read; a CXSMILES may hold coordinates.
+        smiles: of G molecules that can be read, or RDKit molecules; a CXSMILES may hold coordinates.
         molfiles: of those that have one; None: none has.
         config: of the training's coordinates. Where they were given and a molecule brings none along, they are made
             with the same settings.
@@ -43,7 +43,7 @@ def coordinates_to_predict_from(
     return coordinate_arrays(coordinates_table(np.arange(len(smiles)), block))
 
 
-def _made(smiles: Sequence[str], config: ConformersConfig, max_heavy_atoms: int) -> ConformerBlock:
+def _made(smiles: Sequence[object], config: ConformersConfig, max_heavy_atoms: int) -> ConformerBlock:
     if config.source == "drawn":
         return drawings_of_smiles(smiles, max_heavy_atoms=max_heavy_atoms)
     options = ConformerOptions(**config.model_dump(exclude={"source", "hang_seconds", "drawn"}))
@@ -51,16 +51,17 @@ def _made(smiles: Sequence[str], config: ConformersConfig, max_heavy_atoms: int)
 
 
 def _brought(
-    smiles: Sequence[str], molfiles: Sequence[str | None], make: Callable[[Sequence[str]], ConformerBlock]
+    smiles: Sequence[object], molfiles: Sequence[str | None], make: Callable[[Sequence[object]], ConformerBlock]
 ) -> ConformerBlock:
     """Return the coordinates that molecules bring along, and make those of the others."""
     outcomes: list[Conformers | ConformerProblem] = []
     for text, molfile in zip(smiles, molfiles, strict=True):
         molecule = parse(text, max_heavy_atoms=LARGEST_GRAPH)
         assert not isinstance(molecule, Rejection)
-        outcomes.append(
-            cxsmiles_coordinates(text, molecule) if molfile is None else molblock_coordinates(molfile, molecule)
-        )
+        if molfile is None and isinstance(text, str):
+            outcomes.append(cxsmiles_coordinates(text, molecule))
+        else:
+            outcomes.append(molblock_coordinates(molfile, molecule))
     without = [g for g, found in enumerate(outcomes) if isinstance(found, ConformerProblem) and found.reason in NONE]
     made = make([smiles[g] for g in without])
     for place, g in enumerate(without):

@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from molfound.data.memory import release_free_memory
 from molfound.data.progress import MoleculeProgress
 from molfound.data.shards import partial_file
 from molfound.errors import MolfoundError
@@ -72,6 +73,7 @@ def write_results(source: MoleculeSource, table: RowsToTable, output: Path | Non
             written.rows += len(rows)
             written.rejected.update(reason.partition(":")[0] for reason in reasons)
             progress.advance(len(rows), computed=True)
+            release_free_memory()
     written.seconds = time.monotonic() - started
     return written
 

@@ -25,14 +25,13 @@ class MoleculeRows:
 
     Attributes:
         smiles: ``[R]`` strings, as results show them; null where there is no text.
-        read: ``[R]``, what the graphs are made of: the same texts, or, for RDKit molecules, SMILES whose atom-map
-            numbers keep the order of their atoms.
+        read: ``[R]``, what the graphs are made of: the same texts, or RDKit molecules.
         molfiles: ``[R]``, with coordinates, or None where the input has none.
         kept: other columns of the input that go into the result.
     """
 
     smiles: pa.Array
-    read: Sequence[str | None]
+    read: Sequence[str | Chem.Mol | None]
     molfiles: Sequence[str | None] | None = None
     kept: pa.Table | None = None
 
@@ -131,26 +130,22 @@ def open_molecules(inputs: Sequence[str], column: str | None = None, keep: Seque
 
 def molecule_rows(molecules: Sequence[object]) -> MoleculeRows:
     """Return molecules in memory as rows."""
-    if not any(isinstance(molecule, Chem.Mol) for molecule in molecules):
-        texts = [molecule if isinstance(molecule, str) else None for molecule in molecules]
-        return MoleculeRows(pa.array(map(_storable, texts), pa.string()), texts)
-    shown, read, molfiles = zip(*map(_written, molecules), strict=True)
-    return MoleculeRows(pa.array(shown, pa.string()), read, molfiles)
-
-
-def _written(molecule: object) -> tuple[str | None, str | None, str | None]:
-    """Return the SMILES to show, the one to read, and the Molfile of what may be an RDKit molecule."""
-    if not isinstance(molecule, Chem.Mol):
-        text = molecule if isinstance(molecule, str) else None
-        return _storable(text), text, None
+    read = [molecule if isinstance(molecule, (str, Chem.Mol)) else None for molecule in molecules]
     with silenced_rdkit():
-        bare: Chem.Mol = Chem.RemoveHs(molecule, sanitize=False)
-        shown = Chem.MolToSmiles(bare)
-        numbered = Chem.Mol(bare)
-        for atom in numbered.GetAtoms():
-            atom.SetAtomMapNum(atom.GetIdx() + 1)
-        placed = molecule.GetNumConformers() and molecule.GetConformer().Is3D()
-        return shown, Chem.MolToSmiles(numbered, canonical=False), Chem.MolToMolBlock(molecule) if placed else None
+        return MoleculeRows(pa.array(map(_shown, read), pa.string()), read, list(map(_molfile, read)))
+
+
+def _shown(molecule: str | Chem.Mol | None) -> str | None:
+    if not isinstance(molecule, Chem.Mol):
+        return _storable(molecule)
+    bare = Chem.Mol(molecule)
+    bare.UpdatePropertyCache(strict=False)
+    return str(Chem.MolToSmiles(Chem.RemoveHs(bare, sanitize=False)))
+
+
+def _molfile(molecule: str | Chem.Mol | None) -> str | None:
+    placed = isinstance(molecule, Chem.Mol) and molecule.GetNumConformers() and molecule.GetConformer().Is3D()
+    return Chem.MolToMolBlock(molecule) if placed else None
 
 
 def _storable(text: str | None) -> str | None:

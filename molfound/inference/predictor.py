@@ -229,10 +229,10 @@ class Predictor:
             order = [np.zeros(0, np.int64)]
             for batch, values in self._forward(arrays, compute, levels, conformers or 1, batch_size):
                 order.append(batch.rows.numpy())
-                texts = [str(rows.read[row]) for row in order[-1].tolist()]
+                read = [rows.read[row] for row in order[-1].tolist()]
                 for name, level in levels.items():
                     item_ptr = batch.item_ptr(level).cpu()
-                    cells[name].add(values[name][table_order(level, texts, item_ptr)], item_ptr.diff())
+                    cells[name].add(values[name][table_order(level, read, item_ptr)], item_ptr.diff())
             columns: dict[str, pa.Array] = {}
             for name, output in outputs.items():
                 made = cells[name].columns(np.concatenate(order), len(rows))
@@ -255,7 +255,7 @@ class Predictor:
         elsewhere they are made with the same settings. A molecule that cannot be embedded has none.
 
         Args:
-            smiles: SMILES of any number of molecules.
+            smiles: SMILES of any number of molecules, or RDKit molecules.
             conformers: how many to make per molecule; None: as many as the training had.
             molfiles: of the molecules that bring one along.
         """
@@ -266,13 +266,14 @@ class Predictor:
         encodings: dict[str, np.ndarray] = {}
         for name, options in features.encodings.items():
             encodings |= compute_encoding(name, block, options)
-        accepted = pa.array([str(smiles[position]) for position in kept])
+        accepted = [smiles[position] for position in kept.tolist()]
         brought = None if molfiles is None else [molfiles[position] for position in kept.tolist()]
-        coordinates = self._coordinates(accepted.to_pylist(), brought, conformers)
-        return GraphArrays(block, kept, accepted, encodings=encodings, coordinates=coordinates), rejections
+        coordinates = self._coordinates(accepted, brought, conformers)
+        unread = pa.array([], pa.string())
+        return GraphArrays(block, kept, unread, encodings=encodings, coordinates=coordinates), rejections
 
     def _coordinates(
-        self, smiles: list[str], molfiles: Sequence[str | None] | None, count: int | None
+        self, smiles: list[object], molfiles: Sequence[str | None] | None, count: int | None
     ) -> CoordinateArrays | None:
         config = self.specification.conformers
         if config is None:

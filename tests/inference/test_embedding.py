@@ -86,6 +86,23 @@ def test_rdkit_molecules_are_embedded_as_their_smiles(model: Predictor) -> None:
         np.testing.assert_allclose(matrix(model.embed(given)), expected, atol=1e-4)
     for cell, forward in zip(model.embed(shuffled, readout="none")["atoms"], atoms, strict=True):
         np.testing.assert_allclose(cell[::-1], forward, atol=1e-5)
+    for name in ("orders.order", "charges.q"):
+        backwards = model.predict(shuffled)[name]
+        for molecule, reordered, cell, other in zip(
+            molecules, shuffled, model.predict(MANY)[name], backwards, strict=True
+        ):
+            count = molecule.GetNumAtoms()
+            if name == "charges.q":
+                np.testing.assert_allclose(other[::-1], cell, atol=1e-5)
+                continue
+            ends = {
+                (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()): cell[2 * number : 2 * number + 2]
+                for number, bond in enumerate(molecule.GetBonds())
+            }
+            for number, bond in enumerate(reordered.GetBonds()):
+                begin, end = count - 1 - bond.GetBeginAtomIdx(), count - 1 - bond.GetEndAtomIdx()
+                expected_edges = ends[begin, end] if (begin, end) in ends else ends[end, begin][::-1]
+                np.testing.assert_allclose(other[2 * number : 2 * number + 2], expected_edges, atol=1e-5)
     unsanitized = Chem.MolFromSmiles("C(C)(C)(C)(C)C", sanitize=False)
     table = model.embed([molecules[1], unsanitized, None])
     assert table["smiles"].tolist()[:2] == [Chem.MolToSmiles(molecules[1]), "CC(C)(C)(C)C"]
