@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from measuring import report
 
 from molfound.config import load_config
-from molfound.tasks.calibration import conformal_widths
+from molfound.tasks.conformal import conformal_widths
 from molfound.training.train import train
 
 LEVEL = 0.9

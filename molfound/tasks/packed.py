@@ -92,6 +92,10 @@ class PackedPredictions:
         computable: NDArray[np.bool_] = (self.used > 0) & (np.bincount(self.label[broken], minlength=self.labels) == 0)
         return computable
 
+    def by_label(self, values: Floats) -> list[Floats]:
+        """Return one value per prediction, float64 [V], label by label."""
+        return np.split(values, self._ptr[1:-1])
+
     def total(self, values: NDArray[np.generic]) -> Floats:
         """Return the sum over each label of one value per prediction, float64 [L]."""
         return self._reduced(np.add, values.astype(np.float64))

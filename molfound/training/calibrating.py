@@ -3,16 +3,9 @@
 import numpy as np
 from scipy.special import expit
 
-from molfound.tasks.calibration import (
-    Calibration,
-    IntervalCalibration,
-    ProbabilityCalibration,
-    calibrated_intervals,
-    calibrated_probabilities,
-    calibration_error,
-    coverage,
-)
-from molfound.tasks.packed import PackedPredictions
+from molfound.tasks.calibration import Calibration, IntervalCalibration, ProbabilityCalibration
+from molfound.tasks.conformal import calibrated_intervals, coverage
+from molfound.tasks.platt import calibrated_probabilities, calibration_error
 from molfound.tasks.task_metrics import TaskMetrics
 from molfound.training.evaluation import Evaluation
 
@@ -69,7 +62,10 @@ def _probability_errors(metrics: TaskMetrics, fitted: ProbabilityCalibration) ->
         "brier_calibrated": [],
     }
     for block in metrics.blocks():
-        for number, (logits, targets) in enumerate(_labels(block.packed)):
+        packed = block.packed
+        logits_by_label = packed.by_label(packed.prediction.astype(np.float64))
+        targets_by_label = packed.by_label(packed.target.astype(np.float64))
+        for number, (logits, targets) in enumerate(zip(logits_by_label, targets_by_label, strict=True)):
             label = block.first + number
             if len(targets) and targets.min() < targets.max():
                 scaled = fitted.scale[label] * logits + fitted.shift[label]
@@ -78,12 +74,6 @@ def _probability_errors(metrics: TaskMetrics, fitted: ProbabilityCalibration) ->
                     errors[f"calibration_error{suffix}"].append(calibration_error(probabilities, targets))
                     errors[f"brier{suffix}"].append(float(np.mean((probabilities - targets) ** 2)))
     return {name: _mean(np.array(values)) for name, values in errors.items()}
-
-
-def _labels(packed: PackedPredictions) -> list[tuple[np.ndarray, np.ndarray]]:
-    cuts = np.cumsum(packed.used)[:-1]
-    logits, targets = packed.prediction.astype(np.float64), packed.target.astype(np.float64)
-    return list(zip(np.split(logits, cuts), np.split(targets, cuts), strict=True))
 
 
 def _mean(values: np.ndarray) -> float | None:

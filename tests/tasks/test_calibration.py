@@ -5,17 +5,10 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from molfound.tasks.calibration import (
-    LEVELS,
-    IntervalCalibration,
-    calibrated_intervals,
-    calibrated_probabilities,
-    calibration_error,
-    conformal_widths,
-    coverage,
-    platt,
-)
+from molfound.tasks.calibration import IntervalCalibration
+from molfound.tasks.conformal import LEVELS, calibrated_intervals, conformal_widths, coverage
 from molfound.tasks.packed import PackedPredictions
+from molfound.tasks.platt import calibrated_probabilities, calibration_error, platt
 
 
 def packed(label: np.ndarray, prediction: np.ndarray, target: np.ndarray, **options: object) -> PackedPredictions:
