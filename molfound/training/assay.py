@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from molfound.data.cells import holds_numbers, read_numbers
 from molfound.data.smiles_column import smiles_column
-from molfound.data.tables import Table
+from molfound.data.tables import Table, is_wildcard
 from molfound.errors import MolfoundError
 
 AssayKind = Literal["regression", "binary"]
@@ -92,6 +92,9 @@ def read_assay(path: Path, smiles: str | None, labels: Sequence[str], kind: Assa
         raise MolfoundError(f"name the column to learn with --label: {path} has {', '.join(others) or 'no other'}")
     names = tuple(dict.fromkeys(labels))
     table.require(names)
+    wild = [name for name in names if is_wildcard(name)]
+    if wild:
+        raise MolfoundError(f"label '{wild[0]}' would stand for every column that matches it: rename the column")
     if column in names:
         raise MolfoundError(f"column '{column}' has the SMILES and cannot be a label")
     values = {name: _numbers(table, name, path) for name in names}

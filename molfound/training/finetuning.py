@@ -15,7 +15,7 @@ from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import ModelSpecification
 from molfound.plugins import load_plugins, restore_plugins
 from molfound.training.assay import Assay, SplitKind
-from molfound.training.mixture import TaskMixture, experiment_tasks, label_pairs, load_task_mixture
+from molfound.training.mixture import TaskMixture, experiment_tasks, label_pairs, load_task_mixture, prepare_mixture
 from molfound.training.pretrained import check_head, check_pretrained, pretrained_specification
 from molfound.training.run_folder import RunFolder
 
@@ -41,6 +41,11 @@ def training_defaults(molecules: int) -> dict[str, Any]:
 
     Args:
         molecules: in the training part.
+
+    Example:
+        >>> chosen = training_defaults(80)
+        >>> chosen["data"]["batch"]["size"], chosen["training"]["epochs"], chosen["training"]["pretrained"]["frozen"]
+        (16, 100, 1)
     """
     size = 16 if molecules < 500 else 32 if molecules < 3000 else 64
     epochs = min(100, max(30, -(-3000 // max(molecules // size, 1))))
@@ -120,7 +125,6 @@ class FineTuning:
         Raises:
             MolfoundError: anything wrong with the overrides.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / EXPERIMENT_FILE
         write_atomically(folder / MANIFEST_FILE, write_text(assay.manifest(split)).encode())
         experiment = self._experiment(assay, folder)
@@ -211,6 +215,7 @@ def check_fine_tuning(experiment: Experiment) -> list[str]:
     load_plugins(Path(path) for path in experiment.plugins)
     check_pretrained(experiment)
     check_head(experiment, experiment_tasks(experiment)[1])
+    prepare_mixture(experiment)  # which shows how far it has come
     return _part_remarks(load_task_mixture(experiment, None))
 
 

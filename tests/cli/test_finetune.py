@@ -85,6 +85,7 @@ def test_twelve_rows_are_enough_and_a_configuration_works_too(run: Path, molfoun
         ({}, ("--label", "y", "--kind", "binary"), "a binary label is 0 or 1: choose --kind regression"),
         ({"z": 1}, ("--label", "z"), "label 'z' has one class alone (1): there is nothing to learn from it"),
         ({"z": 3.5}, ("--label", "z"), "label 'z' has the same value everywhere (3.5)"),
+        ({"z?": 1}, ("--label", "z?"), "label 'z?' would stand for every column that matches it: rename the column"),
         ({"z": ""}, ("--label", "z"), "label 'z' has no value"),
         (
             {"z": ["1", ">10"] * 30},

@@ -278,6 +278,19 @@ def test_baselines_on_embeddings_need_a_run_and_molecules(
     assert "no probe, which know whole molecules in memory, for neighbours" in capsys.readouterr().err
 
 
+def test_without_a_validation_part_baselines_take_their_first_setting(pretrained: Path, table: Path) -> None:
+    split = "data.datasets.assay.split={kind: random, fractions: [0.8, 0, 0.2], seed: 42}"
+    options = (split, "training.monitor=train/loss", "training.early_stopping=null", "run.baselines=[probe]")
+    run = train(tuned(pretrained, table, ["logp"], *NO_STEP, *options))
+    rows, labels = random_split(len(SMILES), (0.8, 0.0, 0.2), 42), pd.read_csv(table)["logp"].to_numpy()
+    molecules = mf.load(pretrained).embed(SMILES).filter(regex=r"^e\d").to_numpy()
+    scaler = StandardScaler().fit(molecules[rows["train"]])
+    model = Ridge(alpha=PENALTIES[0]).fit(scaler.transform(molecules[rows["train"]]), labels[rows["train"]])
+    error = mean_absolute_error(labels[rows["test"]], model.predict(scaler.transform(molecules[rows["test"]])))
+    scores = json.loads(run.baselines.read_text())["assay"]["probe"]
+    assert scores["mae_original"] == pytest.approx(error, rel=1e-3)
+
+
 def test_what_is_written_is_not_lost(pretrained: Path, table: Path) -> None:
     experiment = tuned(pretrained, table, ["logp"])
     with pytest.raises(MolfoundError, match="holds a fine-tuning already: train what is there"):
