@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from measuring import report
 
 from molfound.config import load_config
+from molfound.model import load_specification
 from molfound.tasks.conformal import conformal_widths
 from molfound.training.train import train
 
@@ -33,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         runs = options.runs or [trained(dataset, options.data, Path(name)) for dataset in MANIFESTS]
-        found = {f"{run.name}/{task.stem}": coverages(task) for run in runs for task in predictions(run)}
+        found = {f"{run}/{task.stem}": coverages(task) for run in runs for task in predictions(run)}
     means = {name: float(np.mean(values)) for name, values in found.items()}
     furthest = max(abs(mean - LEVEL) for mean in means.values())
     report(
@@ -62,8 +63,10 @@ def trained(dataset: str, data: Path, folder: Path) -> Path:
 
 
 def predictions(run: Path) -> list[Path]:
-    """Return the files of a run's predictions for its test part."""
-    return sorted((run / "predictions").glob("test.*.parquet"))
+    """Return the files of a run's predictions of its regressions for its test part."""
+    tasks = load_specification(run).tasks
+    names = [name for name, task in tasks.items() if task.kind == "regression"]
+    return [path for name in names if (path := run / "predictions" / f"test.{name}.parquet").is_file()]
 
 
 def coverages(path: Path) -> np.ndarray:
@@ -84,7 +87,8 @@ def covered(table: pd.DataFrame, calibrating: np.ndarray) -> float:
     for label in table["label"].unique():
         own = (table["label"] == label).to_numpy()
         (width,) = conformal_widths(residuals[own & calibrating].to_numpy(np.float64), [LEVEL])
-        shares.append(float((residuals[own & ~calibrating] <= width).mean()))
+        if width is not None:
+            shares.append(float((residuals[own & ~calibrating] <= width).mean()))
     return float(np.mean(shares))
 
 

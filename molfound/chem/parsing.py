@@ -98,6 +98,10 @@ def _taken(given: Chem.Mol, max_heavy_atoms: int) -> Chem.Mol | Rejection:
         problems = Chem.DetectChemistryProblems(given)
         return Rejection("invalid_molecule", problems[0].Message() if problems else "")
     molecule = Chem.RemoveHs(molecule)
+    for bond in molecule.GetBonds():
+        if bond.GetStereo() == Chem.BondStereo.STEREOANY:  # which no SMILES says
+            bond.SetStereo(Chem.BondStereo.STEREONONE)
+            bond.SetBondDir(Chem.BondDir.NONE)
     Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
     return _within_limits(molecule, max_heavy_atoms)
 

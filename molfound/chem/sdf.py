@@ -55,8 +55,18 @@ def molfile_smiles(molfile: str) -> str | None:
         'CCO'
     """
     with silenced_rdkit():
-        molecule: Chem.Mol | None = Chem.MolFromMolBlock(molfile) or Chem.MolFromMolBlock(molfile, sanitize=False)
+        molecule = read_molfile(molfile)
         return None if molecule is None else Chem.MolToSmiles(molecule)
+
+
+def read_molfile(molfile: str) -> Chem.Mol | None:
+    """Return the molecule of a Molfile, its hydrogens left out, or None if it cannot be read.
+
+    One that chemistry forbids is not sanitized, for `molfound.chem.parsing.parse` to tell why.
+    """
+    with silenced_rdkit():
+        molecule: Chem.Mol | None = Chem.MolFromMolBlock(molfile) or Chem.MolFromMolBlock(molfile, sanitize=False)
+        return molecule
 
 
 def _record(lines: list[str]) -> SdfRecord:
@@ -64,7 +74,7 @@ def _record(lines: list[str]) -> SdfRecord:
     properties: dict[str, str] = {}
     values: list[str] | None = None
     for line in lines[end:]:
-        if line.startswith(">"):
+        if values is None and line.startswith(">"):
             values = []
             properties[_name(line)] = ""
         elif values is not None and line.strip():

@@ -14,7 +14,7 @@ from molfound.data.item_order import MAPPED, ItemLevel, item_order
 from molfound.data.ragged import places
 
 
-def table_order(level: str, smiles: Sequence[str | Chem.Mol | None], item_ptr: Tensor) -> Tensor:
+def table_order(level: str, smiles: Sequence[object], item_ptr: Tensor) -> Tensor:
     """Return int64 ``[R]``: which row of the graphs stands at each place of their tables' lists.
 
     The lists are those that labels come in (see `molfound.data.item_order.item_order`); a molecule whose atom-map

@@ -1,6 +1,8 @@
 """A run's calibration applied to its predictions: intervals, and probabilities that are frequencies."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,9 +12,30 @@ from molfound.errors import MolfoundError
 from molfound.tasks.calibration import Calibration
 
 FILE = "calibration.json"
-NEAREST = 1e-7  # of a probability to 0 or 1 in float32: its logit stays finite
 
-Predictions = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
+@dataclass(frozen=True)
+class IntervalBounds:
+    """The bounds of intervals of one coverage.
+
+    Attributes:
+        widths: half of their widths, of each label of a regression, in original units; NaN where there is none.
+    """
+
+    widths: Mapping[str, Tensor]
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """The regressions that have some."""
+        return self.widths.keys()
+
+    def added(self, predicted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return predictions, by task, with ``TASK.low`` and ``TASK.high``."""
+        found = dict(predicted)
+        for name, width in self.widths.items():
+            half = width.to(predicted[name].device)
+            found |= {f"{name}.low": predicted[name] - half, f"{name}.high": predicted[name] + half}
+        return found
 
 
 def load_calibration(folder: Path) -> Calibration | None:
@@ -21,10 +44,8 @@ def load_calibration(folder: Path) -> Calibration | None:
     return Calibration.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
-def interval_bounds(calibration: Calibration | None, level: float, tasks: Sequence[str]) -> Predictions:
-    """Return what adds to the predictions of each regression ``TASK.low`` and ``TASK.high``, in original units.
-
-    A label that was held out too rarely for such an interval has NaN.
+def interval_bounds(calibration: Calibration | None, level: float, tasks: Sequence[str]) -> IntervalBounds:
+    """Return the bounds around the predictions of the regressions that the run has intervals for.
 
     Args:
         calibration: of the run.
@@ -41,23 +62,17 @@ def interval_bounds(calibration: Calibration | None, level: float, tasks: Sequen
     levels = known.intervals[regressions[0]].widths
     if str(level) not in levels:
         raise MolfoundError(f"the run keeps no intervals of coverage {level:g}; known: {', '.join(levels)}")
-    widths = {
-        name: torch.tensor([float("nan") if width is None else width for width in found])
-        for name, found in ((name, known.intervals[name].widths[str(level)]) for name in regressions)
-    }
-
-    def bounds(predicted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        found = dict(predicted)
-        for name, width in widths.items():
-            half = width.to(predicted[name].device)
-            found |= {f"{name}.low": predicted[name] - half, f"{name}.high": predicted[name] + half}
-        return found
-
-    return bounds
+    kept = {name: known.intervals[name].widths[str(level)] for name in regressions}
+    return IntervalBounds(
+        {
+            name: torch.tensor([float("nan") if width is None else width for width in widths])
+            for name, widths in kept.items()
+        }
+    )
 
 
-def calibrated_probabilities(calibration: Calibration | None, tasks: Sequence[str]) -> Predictions:
-    """Return what replaces the probabilities of binary tasks by calibrated ones.
+def calibrated_logits(calibration: Calibration | None, tasks: Sequence[str]) -> dict[str, Callable[[Tensor], Tensor]]:
+    """Return, for each binary task that is calibrated, what turns its logits into those of calibrated probabilities.
 
     Raises:
         MolfoundError: there is no calibration, or no binary task among the tasks.
@@ -66,16 +81,11 @@ def calibrated_probabilities(calibration: Calibration | None, tasks: Sequence[st
     fitted = {name: known.probabilities[name] for name in tasks if name in known.probabilities}
     if not fitted:
         raise MolfoundError(f"there is no calibrated binary task among the tasks {', '.join(tasks)}")
-    lines = {name: (torch.tensor(fit.scale), torch.tensor(fit.shift)) for name, fit in fitted.items()}
+    return {name: partial(_moved, torch.tensor(fit.scale), torch.tensor(fit.shift)) for name, fit in fitted.items()}
 
-    def replaced(predicted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        found = dict(predicted)
-        for name, (scale, shift) in lines.items():
-            logits = predicted[name].logit(NEAREST)
-            found[name] = torch.sigmoid(scale.to(logits.device) * logits + shift.to(logits.device))
-        return found
 
-    return replaced
+def _moved(scale: Tensor, shift: Tensor, logits: Tensor) -> Tensor:
+    return scale.to(logits.device) * logits + shift.to(logits.device)
 
 
 def _known(calibration: Calibration | None) -> Calibration:

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from rdkit import Chem
 from torch import Tensor
 
 from molfound.chem.conformers import (
@@ -15,7 +16,7 @@ from molfound.chem.conformers import (
     conformers_of_smiles,
 )
 from molfound.chem.drawings import drawings_of_smiles
-from molfound.chem.given_coordinates import cxsmiles_coordinates, molblock_coordinates
+from molfound.chem.given_coordinates import cxsmiles_coordinates, listed_coordinates
 from molfound.chem.graphs import LARGEST_GRAPH
 from molfound.chem.parsing import Rejection, parse
 from molfound.config.schema import ConformersConfig
@@ -27,19 +28,18 @@ NONE = ("coordinates_missing", "coordinates_flat")  # problems of molecules that
 
 
 def coordinates_to_predict_from(
-    smiles: Sequence[object], molfiles: Sequence[str | None] | None, config: ConformersConfig, max_heavy_atoms: int
+    smiles: Sequence[object], config: ConformersConfig, max_heavy_atoms: int
 ) -> CoordinateArrays:
     """Return coordinates of molecules made as those of a training, or what they bring along if it was given some.
 
     Args:
         smiles: of G molecules that can be read, or RDKit molecules; a CXSMILES may hold coordinates.
-        molfiles: of those that have one; None: none has.
         config: of the training's coordinates. Where they were given and a molecule brings none along, they are made
             with the same settings.
         max_heavy_atoms: the largest molecule.
     """
     made = partial(_made, config=config, max_heavy_atoms=max_heavy_atoms)
-    block = _brought(smiles, molfiles or [None] * len(smiles), made) if config.source == "given" else made(smiles)
+    block = _brought(smiles, made) if config.source == "given" else made(smiles)
     return coordinate_arrays(coordinates_table(np.arange(len(smiles)), block))
 
 
@@ -50,23 +50,31 @@ def _made(smiles: Sequence[object], config: ConformersConfig, max_heavy_atoms: i
     return conformers_of_smiles(smiles, options, max_heavy_atoms=max_heavy_atoms, hang_seconds=config.hang_seconds)
 
 
-def _brought(
-    smiles: Sequence[object], molfiles: Sequence[str | None], make: Callable[[Sequence[object]], ConformerBlock]
-) -> ConformerBlock:
+def _brought(smiles: Sequence[object], make: Callable[[Sequence[object]], ConformerBlock]) -> ConformerBlock:
     """Return the coordinates that molecules bring along, and make those of the others."""
     outcomes: list[Conformers | ConformerProblem] = []
-    for text, molfile in zip(smiles, molfiles, strict=True):
-        molecule = parse(text, max_heavy_atoms=LARGEST_GRAPH)
+    for given in smiles:
+        molecule = parse(given, max_heavy_atoms=LARGEST_GRAPH)
         assert not isinstance(molecule, Rejection)
-        if molfile is None and isinstance(text, str):
-            outcomes.append(cxsmiles_coordinates(text, molecule))
+        if isinstance(given, Chem.Mol):
+            outcomes.append(_placed(given, molecule))
         else:
-            outcomes.append(molblock_coordinates(molfile, molecule))
+            outcomes.append(cxsmiles_coordinates(str(given), molecule))
     without = [g for g, found in enumerate(outcomes) if isinstance(found, ConformerProblem) and found.reason in NONE]
     made = make([smiles[g] for g in without])
     for place, g in enumerate(without):
         outcomes[g] = made.outcome(place)
     return ConformerBlock.of(outcomes)
+
+
+def _placed(given: Chem.Mol, molecule: Chem.Mol) -> Conformers | ConformerProblem:
+    """Return the coordinates of an RDKit molecule, led to the atoms of what `parse` made of it."""
+    if given.GetNumConformers() == 0:
+        return ConformerProblem("coordinates_missing")
+    if given.GetNumAtoms() > 1 and not given.GetConformer().Is3D():
+        return ConformerProblem("coordinates_flat", "a drawing")
+    numbers = [atom.GetAtomicNum() for atom in given.GetAtoms()]
+    return listed_coordinates(molecule, given.GetConformer().GetPositions().reshape(-1), numbers)
 
 
 def mean_predictions(

@@ -70,14 +70,14 @@ class MoleculeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Iterable[object]) -> NDArray[np.float32]:  # noqa: N803 (scikit-learn's name)
         """Return the embeddings, float32 ``[samples, n_features_out_]``."""
         check_is_fitted(self, "n_features_out_")
-        return self._embedded(_column(X))
+        return self._embedded(X)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the embedding's columns."""
         check_is_fitted(self, "n_features_out_")
         return np.array([f"e{number}" for number in range(self.n_features_out_)], dtype=object)
 
-    def _embedded(self, molecules: list[Any]) -> NDArray[np.float32]:
+    def _embedded(self, molecules: Iterable[Any]) -> NDArray[np.float32]:
         table = self._model.embed(molecules, layer=self.layer, readout=self.readout)
         if self.invalid == "raise" and table["rejected"].notna().any():
             place = int(table["rejected"].notna().to_numpy().argmax())
@@ -105,13 +105,3 @@ class MoleculeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.requires_fit = True
         tags.no_validation = True
         return tags
-
-
-def _column(samples: Iterable[object]) -> list[Any]:
-    """Return the samples of a list, an array or a Series, or those of a table's only column."""
-    if getattr(samples, "ndim", 1) == 2:
-        table = np.asarray(samples, dtype=object)
-        if table.shape[1] != 1:
-            raise MolfoundError(f"molecules are one column, and there are {table.shape[1]}")
-        return list(table[:, 0])
-    return list(samples)

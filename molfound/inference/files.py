@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -146,11 +147,18 @@ class _CsvWriter:
     def write(self, table: pa.Table) -> None:
         for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
             if pa.types.is_list(column.type):
-                cells = [None if cell is None else json.dumps(cell) for cell in column.to_pylist()]
+                cells = [None if cell is None else json.dumps(_shortest(cell)) for cell in column.to_pylist()]
                 table = table.set_column(place, name, pa.array(cells, pa.string()))
         # Not by Arrow, which puts every text in quotation marks.
-        table.to_pandas().to_csv(self._file, index=False, header=not self._begun)
+        table.to_pandas(integer_object_nulls=True).to_csv(self._file, index=False, header=not self._begun)
         self._begun = True
+
+
+def _shortest(value: Any) -> Any:
+    """Return a float32, or lists of some, as the shortest number that stands for it; NaN as None, as JSON has none."""
+    if isinstance(value, list):
+        return [_shortest(each) for each in value]
+    return None if value is None or value != value else float(str(np.float32(value)))
 
 
 def _with_kept(made: pa.Table, kept: pa.Table | None) -> pa.Table:

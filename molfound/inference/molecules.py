@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 from rdkit import Chem
 
 from molfound.chem.parsing import silenced_rdkit
+from molfound.chem.sdf import read_molfile
 from molfound.data.smiles_column import smiles_column
 from molfound.data.table_files import is_table_file
 from molfound.data.tables import Table
@@ -25,14 +27,12 @@ class MoleculeRows:
 
     Attributes:
         smiles: ``[R]`` strings, as results show them; null where there is no text.
-        read: ``[R]``, what the graphs are made of: the same texts, or RDKit molecules.
-        molfiles: ``[R]``, with coordinates, or None where the input has none.
+        read: ``[R]``, what the graphs are made of: the same texts, or RDKit molecules; what is neither is no molecule.
         kept: other columns of the input that go into the result.
     """
 
     smiles: pa.Array
-    read: Sequence[str | Chem.Mol | None]
-    molfiles: Sequence[str | None] | None = None
+    read: Sequence[object]
     kept: pa.Table | None = None
 
     def __len__(self) -> int:
@@ -55,11 +55,14 @@ class GivenMolecules:
     """Molecules in memory.
 
     Args:
-        molecules: SMILES and RDKit molecules; what is neither is a row without a molecule.
+        molecules: SMILES and RDKit molecules; what is neither is a row without a molecule. Of a table, its one column.
+
+    Raises:
+        MolfoundError: a table of several columns.
     """
 
     def __init__(self, molecules: Iterable[object]) -> None:
-        self.molecules = list(molecules)
+        self.molecules = one_column(molecules)
 
     def about_rows(self) -> int:
         """Return how many there are."""
@@ -103,8 +106,9 @@ class TableMolecules:
         columns = list(dict.fromkeys([self.column, *self.keep, *(["molfile"] if self._has_molfiles else [])]))
         for block in self.table.blocks(columns, BLOCK_ROWS):
             smiles = block[self.column].combine_chunks().cast(pa.string())
-            molfiles = block["molfile"].to_pylist() if self._has_molfiles else None
-            yield MoleculeRows(smiles, smiles.to_pylist(), molfiles, block.select(self.keep) if self.keep else None)
+            # Not by their SMILES, which have another order of atoms.
+            read = map(read_molfile, block["molfile"].to_pylist()) if self._has_molfiles else smiles.to_pylist()
+            yield MoleculeRows(smiles, list(read), block.select(self.keep) if self.keep else None)
 
 
 def open_molecules(inputs: Sequence[str], column: str | None = None, keep: Sequence[str] = ()) -> MoleculeSource:
@@ -128,29 +132,37 @@ def open_molecules(inputs: Sequence[str], column: str | None = None, keep: Seque
     return TableMolecules(Path(files[0]), column, keep)
 
 
+def one_column(samples: Iterable[object]) -> list[object]:
+    """Return the samples of a list, an array or a Series, or those of a table's only column.
+
+    Raises:
+        MolfoundError: a table of more columns, or of none.
+    """
+    if getattr(samples, "ndim", 1) == 2:
+        table = np.asarray(samples, dtype=object)
+        if table.shape[1] != 1:
+            raise MolfoundError(f"molecules are one column, and there are {table.shape[1]}")
+        return list(table[:, 0])
+    return list(samples)
+
+
 def molecule_rows(molecules: Sequence[object]) -> MoleculeRows:
     """Return molecules in memory as rows."""
-    read = [molecule if isinstance(molecule, (str, Chem.Mol)) else None for molecule in molecules]
     with silenced_rdkit():
-        return MoleculeRows(pa.array(map(_shown, read), pa.string()), read, list(map(_molfile, read)))
+        return MoleculeRows(pa.array(map(_shown, molecules), pa.string()), molecules)
 
 
-def _shown(molecule: str | Chem.Mol | None) -> str | None:
+def _shown(molecule: object) -> str | None:
     if not isinstance(molecule, Chem.Mol):
-        return _storable(molecule)
+        return _storable(molecule) if isinstance(molecule, str) else None
     bare = Chem.Mol(molecule)
     bare.UpdatePropertyCache(strict=False)
     return str(Chem.MolToSmiles(Chem.RemoveHs(bare, sanitize=False)))
 
 
-def _molfile(molecule: str | Chem.Mol | None) -> str | None:
-    placed = isinstance(molecule, Chem.Mol) and molecule.GetNumConformers() and molecule.GetConformer().Is3D()
-    return Chem.MolToMolBlock(molecule) if placed else None
-
-
-def _storable(text: str | None) -> str | None:
+def _storable(text: str) -> str:
     """Return a text that UTF-8 can encode."""
-    return text if text is None or text.isascii() else text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _is_file(text: str) -> bool:

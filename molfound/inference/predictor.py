@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +24,7 @@ from molfound.data.table_order import table_order
 from molfound.data.views import StillView
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.inference.calibrated import calibrated_probabilities, interval_bounds, load_calibration
+from molfound.inference.calibrated import calibrated_logits, interval_bounds, load_calibration
 from molfound.inference.cells import Cells, frame
 from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
 from molfound.inference.embedding import EmbeddingReadout, embedding
@@ -180,19 +179,20 @@ class Predictor:
         for name in chosen:
             if name not in self.tasks:
                 raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
-        steps = [calibrated_probabilities(self.calibration, chosen)] if calibrated else []
-        steps += [] if interval is None else [interval_bounds(self.calibration, interval, chosen)]
+        lines = calibrated_logits(self.calibration, chosen) if calibrated else {}
+        bounds = None if interval is None else interval_bounds(self.calibration, interval, chosen)
         outputs: dict[str, Output] = {}
         for name in chosen:
             task = self.model.tasks[name]
             columns = [f"{name}.{label}" for label in task.labels]
             outputs[name] = Output(task.level, columns, task.classes)
-            if interval is not None and task.kind == "regression":
+            if bounds is not None and name in bounds.tasks:
                 for bound in ("low", "high"):
                     outputs[f"{name}.{bound}"] = Output(task.level, [f"{column}.{bound}" for column in columns], None)
 
         def compute(batch: GraphBatch) -> dict[str, Tensor]:
-            return reduce(lambda predicted, step: step(predicted), steps, self.model.predict(batch))
+            predicted = self.model.predict(batch, lines) if lines else self.model.predict(batch)
+            return predicted if bounds is None else bounds.added(predicted)
 
         return self._tables(outputs, compute, conformers, batch_size)
 
@@ -205,6 +205,11 @@ class Predictor:
         batch_size: int = 512,
     ) -> RowsToTable:
         """Return what makes a table of embeddings of each block of molecules, with the arguments of `embed`."""
+        if readout == "none" and self.specification.crop is not None:
+            raise MolfoundError(
+                f"the model cuts molecules to {self.specification.crop} atoms (data.crop), and what is cut off has no "
+                "embedding: choose another read-out than none"
+            )
         embedded = embedding(self.model, layer, readout)
         # Of which width a layer is, its output alone can tell.
         arrays, _ = self.featurize(["C"])
@@ -224,7 +229,7 @@ class Predictor:
         levels = {name: output.level for name, output in outputs.items()}
 
         def table(rows: MoleculeRows) -> pa.Table:
-            arrays, rejections = self.featurize(rows.read, conformers=conformers, molfiles=rows.molfiles)
+            arrays, rejections = self.featurize(rows.read, conformers=conformers)
             cells = {name: output.cells() for name, output in outputs.items()}
             order = [np.zeros(0, np.int64)]
             for batch, values in self._forward(arrays, compute, levels, conformers or 1, batch_size):
@@ -242,22 +247,17 @@ class Predictor:
         return table
 
     def featurize(
-        self,
-        smiles: Sequence[object],
-        *,
-        conformers: int | None = None,
-        molfiles: Sequence[str | None] | None = None,
+        self, smiles: Sequence[object], *, conformers: int | None = None
     ) -> tuple[GraphArrays, list[tuple[int, Rejection]]]:
         """Return the graphs of SMILES with the model's features and encodings, and why others were rejected.
 
         A model that reads coordinates is given conformers made as those of its training were. If its training was given
-        coordinates, so is it where a molecule brings some along, in three dimensions (a Molfile, or a CXSMILES), and
+        coordinates, so is it where a molecule brings some along, in three dimensions (a CXSMILES or RDKit's), and
         elsewhere they are made with the same settings. A molecule that cannot be embedded has none.
 
         Args:
             smiles: SMILES of any number of molecules, or RDKit molecules.
             conformers: how many to make per molecule; None: as many as the training had.
-            molfiles: of the molecules that bring one along.
         """
         features = self.specification
         block, kept, rejections = featurize_smiles(
@@ -267,19 +267,16 @@ class Predictor:
         for name, options in features.encodings.items():
             encodings |= compute_encoding(name, block, options)
         accepted = [smiles[position] for position in kept.tolist()]
-        brought = None if molfiles is None else [molfiles[position] for position in kept.tolist()]
-        coordinates = self._coordinates(accepted, brought, conformers)
+        coordinates = self._coordinates(accepted, conformers)
         unread = pa.array([], pa.string())
         return GraphArrays(block, kept, unread, encodings=encodings, coordinates=coordinates), rejections
 
-    def _coordinates(
-        self, smiles: list[object], molfiles: Sequence[str | None] | None, count: int | None
-    ) -> CoordinateArrays | None:
+    def _coordinates(self, smiles: list[object], count: int | None) -> CoordinateArrays | None:
         config = self.specification.conformers
         if config is None:
             return None
         config = config if count is None else config.model_copy(update={"count": count})
-        return coordinates_to_predict_from(smiles, molfiles, config, self.specification.max_heavy_atoms)
+        return coordinates_to_predict_from(smiles, config, self.specification.max_heavy_atoms)
 
     def _check_averaging(self, conformers: int) -> None:
         config = self.specification.conformers

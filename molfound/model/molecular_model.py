@@ -1,6 +1,6 @@
 """The model: encoder, read-outs and a head per task."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -92,14 +92,21 @@ class MolecularModel(nn.Module):
             weights |= {f"{name}/{loss}": weight for loss, weight in self.objectives[name].weights.items()}
         return weights
 
-    def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
+    def predict(
+        self, batch: GraphBatch, adjusted: Mapping[str, Callable[[Tensor], Tensor]] | None = None
+    ) -> dict[str, Tensor]:
         """Return the predictions of every task for every graph of the batch, whatever their datasets.
+
+        Args:
+            batch: the graphs.
+            adjusted: what is made of the float32 logits of some tasks before they become probabilities.
 
         Returns:
             By task float32 ``[R, L]`` in original units for a regression, ``[R, L]`` probabilities of class 1 for a
             binary task, ``[R, L, classes]`` probabilities for a multiclass one; R counts graphs, nodes, edges or pairs.
         """
         raw = self._predictions(batch, dict.fromkeys(self.tasks))
+        raw |= {name: adjust(raw[name].float()) for name, adjust in (adjusted or {}).items()}
         return {name: self.finished(name, values) for name, values in raw.items()}
 
     def finished(self, name: str, values: Tensor) -> Tensor:

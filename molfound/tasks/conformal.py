@@ -22,7 +22,7 @@ def conformal_widths(residuals: Floats, levels: Sequence[float] = LEVELS) -> lis
         levels: probabilities.
 
     Returns:
-        The widths; None where n is too small for a finite one.
+        The widths; None where n is too small for a finite one, or predictions were no numbers.
 
     Example:
         >>> conformal_widths(np.arange(1.0, 10.0), [0.5, 0.9, 0.95])
@@ -31,7 +31,8 @@ def conformal_widths(residuals: Floats, levels: Sequence[float] = LEVELS) -> lis
     ascending = np.sort(residuals)
     # A little less than the product, whose rounding could be above a whole number.
     ranks = [int(np.ceil((len(residuals) + 1) * level - 1e-9)) for level in levels]
-    return [float(ascending[rank - 1]) if rank <= len(residuals) else None for rank in ranks]
+    known = int(np.isfinite(ascending).sum())  # numbers that are none stand last
+    return [float(ascending[rank - 1]) if rank <= known else None for rank in ranks]
 
 
 def calibrated_intervals(packed: PackedPredictions) -> IntervalCalibration:

@@ -31,6 +31,8 @@ def calibrated_probabilities(packed: PackedPredictions) -> ProbabilityCalibratio
 def platt(logits: Floats, targets: Floats) -> tuple[float, float]:
     """Return scale and shift of the logits, ``[n]``, of one label, whose targets are 0 or 1.
 
+    Too few of either class, and logits that are no numbers, have a scale of 1 and no shift.
+
     Example:
         >>> logits, targets = np.repeat([-2.0, 0.0, 2.0], 100), np.zeros(300)
         >>> targets[:27] = targets[100:150] = targets[200:273] = 1  # 27, 50 and 73 of 100: half as steep
@@ -39,7 +41,7 @@ def platt(logits: Floats, targets: Floats) -> tuple[float, float]:
         (0.5, 0.0)
     """
     positives, negatives = float(targets.sum()), float(len(targets) - targets.sum())
-    if min(positives, negatives) < FEWEST:
+    if min(positives, negatives) < FEWEST or not np.isfinite(logits).all():
         return 1.0, 0.0
     wanted = np.where(targets == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 

@@ -36,7 +36,7 @@ def calibrate(evaluation: Evaluation) -> Calibration:
 def with_test_figures(calibration: Calibration, evaluation: Evaluation) -> Calibration:
     """Return a calibration with what the test part says of it: coverage of intervals, errors of probabilities.
 
-    They are means over the labels that have values, and an interval or both classes.
+    They are means over the labels that have values, and an interval, or both classes and predictions that are numbers.
     """
     figures: dict[str, dict[str, float | None]] = {}
     for name, intervals in calibration.intervals.items():
@@ -67,7 +67,7 @@ def _probability_errors(metrics: TaskMetrics, fitted: ProbabilityCalibration) ->
         targets_by_label = packed.by_label(packed.target.astype(np.float64))
         for number, (logits, targets) in enumerate(zip(logits_by_label, targets_by_label, strict=True)):
             label = block.first + number
-            if len(targets) and targets.min() < targets.max():
+            if len(targets) and targets.min() < targets.max() and np.isfinite(logits).all():
                 scaled = fitted.scale[label] * logits + fitted.shift[label]
                 for suffix, values in (("", logits), ("_calibrated", scaled)):
                     probabilities = expit(values)

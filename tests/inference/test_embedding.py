@@ -104,10 +104,32 @@ def test_rdkit_molecules_are_embedded_as_their_smiles(model: Predictor) -> None:
                 expected_edges = ends[begin, end] if (begin, end) in ends else ends[end, begin][::-1]
                 np.testing.assert_allclose(other[2 * number : 2 * number + 2], expected_edges, atol=1e-5)
     unsanitized = Chem.MolFromSmiles("C(C)(C)(C)(C)C", sanitize=False)
-    table = model.embed([molecules[1], unsanitized, None])
+    aromatic = Chem.MolFromSmiles("c1cccc1", sanitize=False)
+    placed = Chem.Conformer(5)
+    placed.SetPositions(np.random.default_rng(0).normal(size=(5, 3)))
+    aromatic.AddConformer(placed)
+    unknown = Chem.MolFromSmiles("CC=CC")
+    unknown.GetBondWithIdx(1).SetStereo(Chem.BondStereo.STEREOANY)
+    np.testing.assert_allclose(matrix(model.embed([unknown])), matrix(model.embed(["CC=CC"])), atol=1e-6)
+    table = model.embed([molecules[1], unsanitized, None, aromatic])
     assert table["smiles"].tolist()[:2] == [Chem.MolToSmiles(molecules[1]), "CC(C)(C)(C)C"]
     assert "valence" in table["rejected"][1]
+    assert table["rejected"][3].startswith("invalid_molecule: Can't kekulize")
     assert model.embed(molecules[0]).shape[0] == 1
+
+
+def test_a_model_that_cuts_molecules_embeds_no_atoms(model: Predictor) -> None:
+    model.specification = model.specification.model_copy(update={"crop": 4})
+    with pytest.raises(MolfoundError, match=r"cuts molecules to 4 atoms .* choose another read-out than none"):
+        model.embed(["CCCCCCO"], readout="none")
+    assert matrix(model.embed(["CCCCCCO"])).shape[0] == 1
+
+
+def test_a_table_is_taken_as_its_one_column(model: Predictor) -> None:
+    assert model.embed(pd.DataFrame({"smiles": ["C", "CC"]}))["smiles"].tolist() == ["C", "CC"]
+    with pytest.raises(MolfoundError, match="molecules are one column, and there are 2"):
+        model.predict(pd.DataFrame({"smiles": ["C"], "N": [1]}))
+    assert model.predict([5, "C"])["rejected"][0] == "empty_smiles: no text but int"  # type: ignore[list-item]
 
 
 def test_a_series_keeps_its_index(model: Predictor) -> None:

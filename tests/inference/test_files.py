@@ -170,7 +170,7 @@ def test_molecules_of_an_sdf_are_those_of_their_smiles(model: Predictor, tmp_pat
     assert kept["smiles"].tolist()[:4] == [Chem.CanonSmiles(text) for text in texts]
     assert kept["number"].tolist()[:4] == ["0", "1", "2", "3"]
     np.testing.assert_allclose(kept["energy.gap"][:4], expected["energy.gap"], atol=1e-6)
-    assert written.rejected == {"invalid_smiles": 1, "empty_smiles": 1}
+    assert written.rejected == {"invalid_molecule": 1, "empty_smiles": 1}
     assert "valence" in kept["rejected"][4]
 
 
@@ -186,6 +186,27 @@ def test_lists_come_as_json_in_csv_and_as_lists_in_parquet(model: Predictor, tmp
         cell, missing = pd.read_parquet(tmp_path / "out.parquet")[name]
         assert missing is None
         assert cell.tolist() == expected[name][0].tolist()
+
+
+def test_whole_numbers_that_are_kept_stay_as_they_are(model: Predictor, tmp_path: Path) -> None:
+    table = pd.DataFrame({"smiles": ["C"] * 3, "id": pd.array([9007199254740993, None, 3], dtype="Int64")})
+    table.to_parquet(tmp_path / "m.parquet")
+    predict_to_file(model, [str(tmp_path / "m.parquet")], tmp_path / "out.csv", keep=("id",))
+    assert [line.rpartition(",")[2] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]] == [
+        *("9007199254740993", "", "3")
+    ]
+
+
+def test_values_of_atoms_follow_the_sdf(model: Predictor, tmp_path: Path) -> None:
+    molecule = Chem.RenumberAtoms(Chem.MolFromSmiles("NCCO"), [3, 1, 2, 0])
+    path = write(tmp_path / "m.sdf", f"{Chem.MolToMolBlock(molecule)}> <c>\n>5 uM\n\n> <d>\nx\n\n$$$$\n")
+    source = open_molecules([str(path)], keep=("c", "d"))
+    write_results(source, model.predictions(tasks=["charges"]), tmp_path / "out.parquet", shown=False)
+    kept = pd.read_parquet(tmp_path / "out.parquet")
+    assert kept[["smiles", "c", "d"]].to_numpy().tolist() == [["NCCO", ">5 uM", "x"]]
+    mine, theirs = kept["charges.q"][0], model.predict("NCCO", tasks=["charges"])["charges.q"][0]
+    np.testing.assert_allclose(mine, theirs[[3, 1, 2, 0]], atol=1e-6)
+    assert np.ptp(theirs) > 1e-3
 
 
 def test_blocks_come_in_order(model: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

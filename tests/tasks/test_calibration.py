@@ -19,23 +19,20 @@ def packed(label: np.ndarray, prediction: np.ndarray, target: np.ndarray, **opti
 @pytest.mark.parametrize("size", [9, 10, 19, 100])
 def test_intervals_cover_new_values_as_often_as_promised(size: int) -> None:
     rng = np.random.default_rng(size)
-    rounds = 20_000
-    residuals = rng.exponential(size=(rounds, size + 1))
-    widths = [conformal_widths(row[:size], [0.5, 0.9]) for row in residuals[:2000]]
+    residuals = rng.exponential(size=(10_000, size + 1))
+    widths = [conformal_widths(row[:size], [0.5, 0.9]) for row in residuals]
     for place, level in enumerate((0.5, 0.9)):
         rank = int(np.ceil((size + 1) * level - 1e-9))
-        expected = np.sort(residuals[:2000, :size], axis=1)[:, rank - 1] if rank <= size else None
-        assert expected is not None
-        np.testing.assert_array_equal([width[place] for width in widths], expected)
         # By exchangeability a new value is among the rank smallest with probability rank / (size + 1).
-        covered = np.mean(residuals[:, -1] <= np.sort(residuals[:, :-1], axis=1)[:, rank - 1])
+        covered = np.mean(residuals[:, -1] <= np.array([width[place] for width in widths]))
         assert covered == pytest.approx(rank / (size + 1), abs=0.01)
-        assert rank / (size + 1) >= level - 1e-9
+        assert covered > level - 0.01
 
 
 def test_too_few_values_have_no_interval() -> None:
     assert conformal_widths(np.ones(8), [0.8, 0.9]) == [1.0, None]
     assert conformal_widths(np.ones(0), [0.5]) == [None]
+    assert conformal_widths(np.array([1.0] * 5 + [np.inf] * 5 + [np.nan] * 2), [0.2, 0.5, 0.9]) == [1.0, None, None]
 
 
 def test_intervals_are_in_original_units_label_by_label() -> None:
@@ -78,6 +75,7 @@ def test_logistic_curves_are_those_of_a_logistic_regression() -> None:
 
 def test_few_positives_and_parted_classes_stay_finite() -> None:
     assert platt(np.linspace(-1, 1, 50), np.r_[np.zeros(41), np.ones(9)]) == (1.0, 0.0)
+    assert platt(np.full(50, np.nan), np.r_[np.zeros(25), np.ones(25)]) == (1.0, 0.0)
     scale, shift = platt(np.linspace(-3, 3, 60), (np.linspace(-3, 3, 60) > 0).astype(float))
     assert np.isfinite([scale, shift]).all()
     assert scale > 1

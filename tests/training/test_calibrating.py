@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.special import expit, logit
 
 import molfound as mf
 from molfound.config import Experiment
 from molfound.errors import MolfoundError
+from molfound.inference import Predictor
+from molfound.tasks.calibration import ProbabilityCalibration
 from molfound.training.mixture import load_task_mixture
 from molfound.training.report import write_report
 from molfound.training.run_folder import RunFolder
@@ -82,6 +85,15 @@ def test_probabilities_are_moved_along_the_fitted_line(run: RunFolder) -> None:
     plain = model.predict(SMILES, tasks=["acid"])["acid.acid"]
     moved = model.predict(SMILES, tasks=["acid"], calibrated=True)["acid.acid"]
     np.testing.assert_allclose(moved, expit(kept["scale"][0] * logit(plain) + kept["shift"][0]), atol=1e-5)
+    # Logits whose probability float32 rounds to 0 or 1 are told apart all the same.
+    assert model.calibration is not None
+    line = ProbabilityCalibration(scale=(0.2,), shift=(-1.0,))
+    model.calibration = model.calibration.model_copy(update={"probabilities": {"acid": line}})
+    sure = torch.tensor([[-40.0], [-20.0], [15.0], [20.0], [40.0]])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(model.model, "_predictions", lambda *_: dict.fromkeys(model.tasks, sure))
+        found = model.predict(["C"] * 5, tasks=["acid"], calibrated=True)["acid.acid"]
+    np.testing.assert_allclose(found, expit(0.2 * sure[:, 0].double().numpy() - 1), rtol=1e-5)
 
 
 def test_what_a_run_does_not_keep_is_named(run: RunFolder) -> None:
@@ -92,6 +104,11 @@ def test_what_a_run_does_not_keep_is_named(run: RunFolder) -> None:
         model.predict(["C"], tasks=["acid"], interval=0.9)
     with pytest.raises(MolfoundError, match="no calibrated binary task among the tasks logp"):
         model.predict(["C"], tasks=["logp"], calibrated=True)
+    assert model.calibration is not None
+    few = {name: found for name, found in model.calibration.intervals.items() if name == "logp"}
+    some = Predictor(model.model, model.calibration.model_copy(update={"intervals": few})).predict(["C"], interval=0.5)
+    assert "logp.logp.low" in some
+    assert "neighbours.neighbours.low" not in some
     run.calibration.unlink()
     with pytest.raises(MolfoundError, match=r"the run keeps no calibration\.json"):
         mf.load(run.path).predict(["C"], interval=0.9)
