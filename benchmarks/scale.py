@@ -95,7 +95,7 @@ def write_experiment(folder: Path, name: str, rows: int, options: argparse.Names
         },
         "model": {"inputs": {"width": 64}, "encoder": {"name": "gnn", "layer": "gine", "depth": 2, "width": 64}},
         "tasks": {"pcba": {"dataset": "pcba", "head": "linear"}},
-        "training": {"epochs": 1, "threads": 1},
+        "training": {"epochs": 1, "threads": 1, "metrics_mib": 8},
         "run": {"folder": f"runs/{name}", "baselines": ["mean"]},
     }
     path = folder / f"train_{name}.yaml"

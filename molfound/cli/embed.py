@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from molfound.cli.options import device_option, molecule_options, plugins_option
+from molfound.cli.results import write_results_of
 
 if TYPE_CHECKING:
     from molfound.inference.embedding import EmbeddingReadout
@@ -39,14 +40,13 @@ def command(
 
     One row per input row, in input order: columns e0, e1, …, or the column `atoms` with a list of numbers per atom.
     """
-    from molfound.inference import load
-    from molfound.inference.files import check_output, write_results
-    from molfound.inference.molecules import open_molecules
-
-    if output is not None:
-        check_output(output)
-    model = load(run, device=device, allow_plugins=allow_plugins)
-    embeddings = model.embeddings(layer=layer, readout=cast("EmbeddingReadout", readout), conformers=conformers)
-    written = write_results(open_molecules(inputs, column, keep), embeddings, output, shown=output is not None)
-    if output is not None:
-        click.echo(f"{output}: {written}", err=True)
+    write_results_of(
+        run,
+        inputs,
+        output,
+        lambda model: model.embeddings(layer=layer, readout=cast("EmbeddingReadout", readout), conformers=conformers),
+        column=column,
+        keep=keep,
+        device=device,
+        allow_plugins=allow_plugins,
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from molfound.cli.options import device_option, molecule_options, plugins_option
+from molfound.cli.results import write_results_of
 
 
 @click.command("predict")
@@ -33,16 +34,15 @@ def command(
 
     One row per input row, in input order; a molecule that cannot be read has its reason in the column `rejected`.
     """
-    from molfound.inference import load
-    from molfound.inference.files import check_output, write_results
-    from molfound.inference.molecules import open_molecules
-
-    if output is not None:
-        check_output(output)
-    model = load(run, device=device, allow_plugins=allow_plugins)
-    predictions = model.predictions(
-        tasks=tasks or None, interval=interval, calibrated=calibrated, conformers=conformers
+    write_results_of(
+        run,
+        inputs,
+        output,
+        lambda model: model.predictions(
+            tasks=tasks or None, interval=interval, calibrated=calibrated, conformers=conformers
+        ),
+        column=column,
+        keep=keep,
+        device=device,
+        allow_plugins=allow_plugins,
     )
-    written = write_results(open_molecules(inputs, column, keep), predictions, output, shown=output is not None)
-    if output is not None:
-        click.echo(f"{output}: {written}", err=True)

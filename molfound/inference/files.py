@@ -5,12 +5,11 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -64,10 +63,10 @@ def write_results(source: MoleculeSource, table: RowsToTable, output: Path | Non
     """
     written = Written()
     started = time.monotonic()
-    with _writer(output) as writer, MoleculeProgress("molecules", source.about_rows(), shown) as progress:
+    with _writer(output) as write, MoleculeProgress("molecules", source.about_rows(), shown) as progress:
         for rows in source.blocks():
             made = table(rows)
-            writer.write(_with_kept(made, rows.kept))
+            write(_with_kept(made, rows.kept))
             reasons = made["rejected"].drop_null().to_pylist()
             if written.rows == 0 and len(rows) >= IN_A_ROW and made["rejected"][:IN_A_ROW].null_count == 0:
                 progress.say(_no_molecules(made))
@@ -91,60 +90,49 @@ def check_output(output: Path) -> None:
         raise MolfoundError(f"cannot write {output}: {output.parent} may not be written")
 
 
-class _Writer(Protocol):
-    def write(self, table: pa.Table) -> None: ...
+Write = Callable[[pa.Table], None]
 
 
 @contextmanager
-def _writer(output: Path | None) -> Iterator[_Writer]:
+def _writer(output: Path | None) -> Iterator[Write]:
     if output is None:
-        with _CsvWriter(sys.stdout.buffer) as printed:
-            yield printed
+        yield _Csv(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
         return
     check_output(output)
-    kind = _ParquetWriter if output.suffix.lower() == ".parquet" else _CsvWriter
-    with partial_file(output) as partial, partial.open("wb") as file, kind(file) as writer:
-        yield writer
+    with partial_file(output) as unfinished, unfinished.open("wb") as file:
+        if output.suffix.lower() == ".csv":
+            yield _Csv(file)
+        else:
+            with _parquet_writer(file) as write:
+                yield write
 
 
-class _ParquetWriter:
-    """Writes a row group per table."""
+@contextmanager
+def _parquet_writer(file: Any) -> Iterator[Write]:
+    """Yield what writes tables, each as a row group; the first one's columns are the file's."""
+    writers: list[pq.ParquetWriter] = []
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._writer: pq.ParquetWriter | None = None
+    def write(table: pa.Table) -> None:
+        if not writers:
+            writers.append(pq.ParquetWriter(file, table.schema, compression="zstd"))
+        writers[0].write_table(table)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-    def write(self, table: pa.Table) -> None:
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
-        self._writer.write_table(table)
+    try:
+        yield write
+    finally:
+        for writer in writers:
+            writer.close()
 
 
-class _CsvWriter:
-    """Writes lists as JSON, and nothing where a value is missing."""
+class _Csv:
+    """Writes tables as CSV: lists as JSON, nothing where a value is missing, the names of the columns once."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self._begun = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._file.flush()
-
-    def write(self, table: pa.Table) -> None:
+    def __call__(self, table: pa.Table) -> None:
         for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
             if pa.types.is_list(column.type):
                 cells = [None if cell is None else json.dumps(_shortest(cell)) for cell in column.to_pylist()]
