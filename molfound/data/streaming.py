@@ -13,7 +13,7 @@ from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection, LabelChunk, check_crop
 from molfound.data.joining import joined
-from molfound.data.memory import release_free_memory
+from molfound.data.memory import keep_heap_small, release_free_memory
 from molfound.data.store import GraphStore, StoreSizes
 from molfound.data.views import STILL, View
 from molfound.data.windows import Blocks, Positions
@@ -52,6 +52,7 @@ class StreamedCollection:
     ) -> None:
         self.crop, self.tasks, self.window_blocks = crop, dict(tasks), dict(window_blocks)
         self._resident = GraphCollection(resident, self._tasks_of(resident), crop=crop) if resident else None
+        keep_heap_small()
         self._stores = dict(streamed)
         check_crop(crop, {task: self._level(task) for task, dataset in self.tasks.items() if dataset in streamed})
         sizes = {name: store.sizes() for name, store in streamed.items()}

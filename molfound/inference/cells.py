@@ -60,11 +60,17 @@ class Cells:
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table as pandas has it: a cell that is a list as an array, ``[n]`` or ``[n, classes]``, or None."""
+    """Return a table as pandas has it.
+
+    A cell that is a list is an array, ``[n]`` or ``[n, classes]``; a missing list or text is None, whatever the version
+    of pandas.
+    """
     return pd.DataFrame({name: _series(column) for name, column in zip(table.column_names, table.columns, strict=True)})
 
 
 def _series(column: pa.ChunkedArray) -> Any:
+    if pa.types.is_string(column.type):
+        return pd.Series(column.to_pylist(), dtype=object)
     if not pa.types.is_list(column.type):
         return column.to_pandas()
     return pd.Series([_array(cell.values) if cell.is_valid else None for cell in column], dtype=object)
