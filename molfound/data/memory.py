@@ -5,7 +5,6 @@ import sys
 
 import pyarrow as pa
 
-
 LARGE = 1 << 19  # bytes
 _MMAP_THRESHOLD = -3  # glibc's number of the parameter
 
