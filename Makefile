@@ -9,11 +9,12 @@ BENCHMARKS := batches featurize train_step sparse_tasks loader_share metrics mix
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install quickstart test lint types layers tests format bench clean
+.PHONY: help install quickstart test lint types layers tests docs format bench clean
 
 help:
 	@echo "make quickstart   install into .venv and train the quickstart (no download of data, a few minutes)"
-	@echo "make test         install into .venv and run every check: lint, format, types, layers, tests"
+	@echo "make test         install into .venv and run every check: lint, format, types, layers, documentation, tests"
+	@echo "make docs         build the documentation: open site/index.html, no network needed"
 	@echo "make format       mend what ruff can mend"
 	@echo "make bench        run the benchmarks on real data: make bench DATA=FOLDER"
 	@echo "make clean        remove .venv, caches and builds (runs and stores stay)"
@@ -35,7 +36,7 @@ quickstart: $(INSTALLED)
 	$(BIN)/molfound train quickstart --overwrite
 	@echo "Next: $(BIN)/molfound predict runs/quickstart CCO c1ccccc1O 'CC(=O)Oc1ccccc1C(=O)O'"
 
-test: lint types layers tests
+test: lint types layers docs tests
 	@echo "== all checks passed"
 
 lint: $(INSTALLED)
@@ -56,6 +57,10 @@ tests: $(INSTALLED)
 	@echo "== tests: pytest"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
+docs: $(INSTALLED)
+	@echo "== documentation: mkdocs build --strict"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
@@ -65,5 +70,5 @@ bench: $(INSTALLED)
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; MOLFOUND_DATA="$(DATA)" $(BIN)/python benchmarks/$$script.py; done
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find molfound tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

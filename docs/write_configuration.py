@@ -1,6 +1,7 @@
 """Write ``docs/configuration.md``, the reference of every configuration key, from the schema."""
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,7 +17,8 @@ HEAD = """# Configuration reference
 Every key of an experiment, made from the schema by `docs/write_configuration.py`. `molfound config show CONFIG` prints
 what is in force. How files extend each other and what overrides look like is told by `molfound.config.load_config`.
 NAME stands for a name of one's own. A component is its registered name, or `{name: NAME, option: value, ...}`.
-
+"""
+TABLE = """
 | key | value | default | meaning |
 |---|---|---|---|
 """
@@ -29,7 +31,20 @@ def main() -> None:
 
 def page() -> str:
     """Return the page's text."""
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows(Experiment, ""))
+    return HEAD + "".join(
+        f"\n## {heading}\n{TABLE}" + "".join(f"| {' | '.join(row)} |\n" for row in found)
+        for heading, found in groupby(rows(Experiment, ""), key=heading_of)
+    )
+
+
+def heading_of(row: tuple[str, str, str, str]) -> str:
+    """Return the heading under which a key stands: its section, or that of what is in none.
+
+    >>> heading_of(("`data.root`", "text", "`data`", "")), heading_of(("`seed`", "integer", "`42`", ""))
+    ('data', 'The experiment')
+    """
+    section, *inside = row[0].strip("`").split(".")
+    return section if inside or "section" in row[1] or "NAME" in row[1] else "The experiment"
 
 
 def rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:

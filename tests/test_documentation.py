@@ -1,6 +1,5 @@
 """Every page of the guide is executed, in its order: files are written, shell lines run, Python evaluated."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -49,13 +48,3 @@ def test_page_runs(page: Path, tmp_path: Path) -> None:
             run([sys.executable, "-c", code], tmp_path)
             executed += 1
     assert executed, f"{page.name} holds nothing that runs"
-
-
-def test_configuration_reference_is_what_the_schema_says() -> None:
-    path = PAGES[0].parents[1] / "write_configuration.py"
-    spec = importlib.util.spec_from_file_location("write_configuration", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.PAGE.read_text() == module.page(), f"run: python {path.name} in docs/"
