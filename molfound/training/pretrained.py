@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -58,7 +58,8 @@ def check_pretrained(experiment: Experiment) -> None:
         )
     if config.layers is not None:
         raise MolfoundError(
-            "training.pretrained.layers drops blocks that training.pretrained.head has been trained on: choose one"
+            "training.pretrained.head has been trained on all blocks of the run and no other, which "
+            "training.pretrained.layers changes: choose one"
         )
 
 
@@ -96,7 +97,8 @@ def check_head(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
 def start_from(model: MolecularModel, config: PretrainedConfig) -> None:
     """Give a model the weights of the encoder in a run folder and, where asked for, of a head.
 
-    With the head come the read-out that it was trained on and the normalisation of its labels.
+    With the head come the read-out that it was trained on and the normalisation of its labels. Blocks that are not
+    taken over change little at the start of what the others make, where the encoder can do that.
 
     Raises:
         MolfoundError: no model there, or one with another encoder.
@@ -104,8 +106,16 @@ def start_from(model: MolecularModel, config: PretrainedConfig) -> None:
     folder = Path(config.run)
     _check_same_encoder(load_specification(folder), model.specification, config)
     pretrained = load_model(folder)
-    wanted, weights = model.encoder.state_dict(), pretrained.encoder.state_dict()
-    model.encoder.load_state_dict({name: weights[name] for name in wanted})
+    if config.layers is not None:
+        model.encoder.quieten(config.layers)
+    new = {id(tensor) for stage in _stages(model, config).new for tensor in stage.state_dict(keep_vars=True).values()}
+    weights = pretrained.encoder.state_dict()
+    model.encoder.load_state_dict(
+        {
+            name: tensor if id(tensor) in new else weights[name]
+            for name, tensor in model.encoder.state_dict(keep_vars=True).items()
+        }
+    )
     if config.head is not None:
         (name,) = model.tasks
         level = model.tasks[name].level
@@ -116,19 +126,22 @@ def start_from(model: MolecularModel, config: PretrainedConfig) -> None:
 
 
 def learning_rate_shares(model: MolecularModel, config: PretrainedConfig | None) -> dict[nn.Parameter, float]:
-    """Return what share of the learning rate the encoder's parameters get: less, the nearer they are to the inputs."""
+    """Return what share of the learning rate the encoder's parameters get: less, the nearer they are to the inputs.
+
+    Blocks that are not the run's learn at the full rate, as the heads do, and are left out.
+    """
     if config is None:
         return {}
-    stages = model.encoder.stages()
+    taken = _stages(model, config).taken
     return {
-        parameter: config.layer_decay ** (len(stages) - number)
-        for number, stage in enumerate(stages)
+        parameter: config.layer_decay ** (len(taken) - number)
+        for number, stage in enumerate(taken)
         for parameter in stage.parameters()
     }
 
 
 def freeze(model: MolecularModel, config: PretrainedConfig | None, epoch: int) -> None:
-    """Let those stages of the encoder alone be trained that an epoch (from 1) is to train.
+    """Let those stages of the encoder alone be trained that an epoch (from 1) is to train, and all that are new.
 
     Args:
         model: of the training.
@@ -137,11 +150,24 @@ def freeze(model: MolecularModel, config: PretrainedConfig | None, epoch: int) -
     """
     if config is None:
         return
-    stages = model.encoder.stages()
-    count = len(stages) if config.frozen == "all" else config.frozen
+    taken = _stages(model, config).taken
+    count = len(taken) if config.frozen == "all" else config.frozen
     thawed = config.thaw_epoch is not None and epoch >= config.thaw_epoch
-    for number, stage in enumerate(stages):
+    for number, stage in enumerate(taken):
         stage.requires_grad_(thawed or number >= count)
+
+
+class _Stages(NamedTuple):
+    """The stages of an encoder, its inputs first: those taken over from the run, and those that start anew."""
+
+    taken: Sequence[nn.Module]
+    new: Sequence[nn.Module]
+
+
+def _stages(model: MolecularModel, config: PretrainedConfig) -> _Stages:
+    stages = model.encoder.stages()
+    count = len(stages) if config.layers is None else 1 + config.layers
+    return _Stages(stages[:count], stages[count:])
 
 
 def _check_same_encoder(pretrained: ModelSpecification, wanted: ModelSpecification, config: PretrainedConfig) -> None:
@@ -159,17 +185,26 @@ def _check_same_encoder(pretrained: ModelSpecification, wanted: ModelSpecificati
             )
     before, now = _settings(encoders, pretrained.model.encoder), _settings(encoders, wanted.model.encoder)
     if config.layers is not None:
-        depth = before.get("depth")
-        if not isinstance(depth, int) or depth < config.layers:
-            blocks = f"has {depth} blocks" if isinstance(depth, int) else "is not given by its depth"
-            raise MolfoundError(
-                f"training.pretrained.layers is {config.layers}, and the encoder of {config.run} {blocks}"
-            )
-        before["depth"] = config.layers
+        _check_layers(config, config.layers, before.pop("depth", None), now.pop("depth", None))
     differing = [key for key in before | now if before.get(key) != now.get(key)]
     if differing:
         shown = ", ".join(f"{key} is {before.get(key)!r}, here {now.get(key)!r}" for key in sorted(differing)[:3])
-        raise MolfoundError(f"the encoder of {config.run} is another: {shown}")
+        hint = "; training.pretrained.layers says how many of its blocks to take over" if differing == ["depth"] else ""
+        raise MolfoundError(f"the encoder of {config.run} is another: {shown}{hint}")
+
+
+def _check_layers(config: PretrainedConfig, layers: int, before: object, now: object) -> None:
+    """Raise MolfoundError unless so many blocks can be taken from one depth to another, and no new one is frozen."""
+    if not isinstance(before, int) or before < layers:
+        blocks = f"has {before} blocks" if isinstance(before, int) else "is not given by its depth"
+        raise MolfoundError(f"training.pretrained.layers is {layers}, and the encoder of {config.run} {blocks}")
+    if not isinstance(now, int) or now < layers:
+        raise MolfoundError(f"training.pretrained.layers is {layers}, and model.encoder.depth less: {now}")
+    if config.frozen != "all" and config.frozen > 1 + layers:
+        raise MolfoundError(
+            f"training.pretrained.frozen is {config.frozen}, and {1 + layers} stages come from {config.run}: the "
+            f"inputs and {layers} blocks (training.pretrained.layers); the others are new"
+        )
 
 
 _FREE = ("dropout", "attention_dropout", "triangle_dropout", "drop_path", "checkpointing", "graph", "init")

@@ -147,6 +147,18 @@ def test_every_parameter_gets_a_gradient(layer: str, batch: GraphBatch) -> None:
     assert not [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
 
 
+@pytest.mark.parametrize("options", [{"norm": "layer", "activation": "relu"}, {"norm": "batch"}])
+def test_quietened_blocks_change_little_and_learn(options: dict[str, Any], batch: GraphBatch) -> None:
+    torch.manual_seed(0)
+    encoder = GNN(encoder_inputs(16), depth=2, width=24, **options)
+    encoder.quieten(1)
+    before, after = encoder(batch, 1).nodes, encoder(batch).nodes
+    assert 0 < (after - before).norm() < 0.05 * before.norm()
+    (after - before).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in encoder.blocks[1].parameters())
+    assert sum(int(p.grad.count_nonzero()) for p in encoder.blocks[1].parameters() if p.grad is not None) > 0
+
+
 def test_bonds_and_encodings_reach_the_nodes(graphs: list[Graph]) -> None:
     encoder = GNN(encoder_inputs(), layer="gine", depth=2, width=16).eval()
     batch, plain = collate(graphs), encoder(collate(graphs)).nodes

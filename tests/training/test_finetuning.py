@@ -15,9 +15,12 @@ from sklearn.preprocessing import StandardScaler
 
 import molfound as mf
 from molfound.config import Experiment, load_config
+from molfound.config.component import Component
 from molfound.config.documents import read_mapping
+from molfound.config.schema import PretrainedConfig
 from molfound.data.splits import random_split
 from molfound.errors import MolfoundError
+from molfound.model import MolecularModel, load_specification
 from molfound.training.assay import read_assay
 from molfound.training.evaluate_run import evaluate_run
 from molfound.training.finetuning import (
@@ -34,6 +37,7 @@ from molfound.training.frozen_baselines import (
     EmbeddedMolecules,
     frozen_predictions,
 )
+from molfound.training.pretrained import freeze, learning_rate_shares, start_from
 from molfound.training.run_folder import RunFolder
 from molfound.training.train import train
 from tests.training.conftest import SMILES, MakeExperiment
@@ -156,7 +160,12 @@ def test_the_metrics_of_baselines_are_in_the_units_of_the_head_taken_over(pretra
         (["logp", "tpsa"], "neighbours", (), "level is node, here graph"),
         (["acid"], "acid", ("tasks.assay.head=mlp",), "its head is {'name': 'linear'}, here {'name': 'mlp'"),
         (["acid"], "acid", ("model.readout.pooling=[mean]",), "its readout is"),
-        (["acid"], "acid", ("training.pretrained.layers=1", "model.encoder.depth=1"), "drops blocks that"),
+        (
+            ["acid"],
+            "acid",
+            ("training.pretrained.layers=1", "model.encoder.depth=1"),
+            "has been trained on all blocks of the run and no other",
+        ),
     ],
 )
 def test_a_head_that_does_not_fit_is_refused_before_anything_is_prepared(
@@ -174,10 +183,61 @@ def test_layers_are_dropped_from_the_end(pretrained: Path, table: Path) -> None:
     assert model.layers == ["inputs", "block_1"]
     embedded = [each.embed(SMILES, layer="block_1", readout="mean").filter(regex=r"^e\d") for each in (model, before)]
     np.testing.assert_allclose(*embedded, rtol=1e-6, atol=1e-6)
-    with pytest.raises(MolfoundError, match="depth is 1, here 2"):
-        train(tuned(pretrained, table, ["logp"], shallow[0], folder="deep"))
-    with pytest.raises(MolfoundError, match=r"layers is 3, and the encoder of .* has 2 blocks"):
-        train(tuned(pretrained, table, ["logp"], "training.pretrained.layers=3", folder="deeper"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("model.encoder.depth=1",), "depth is 2, here 1; training.pretrained.layers says how many of its blocks"),
+        (("training.pretrained.layers=3",), r"layers is 3, and the encoder of .* has 2 blocks"),
+        (("training.pretrained.layers=2", "model.encoder.depth=1"), r"layers is 2, and model\.encoder\.depth less: 1"),
+        (
+            ("training.pretrained={layers: 1, frozen: 3}",),
+            r"frozen is 3, and 2 stages come from .*: the inputs and 1 bl",
+        ),
+    ],
+)
+def test_layers_that_are_not_there_are_named(
+    pretrained: Path, table: Path, overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(MolfoundError, match=message):
+        train(tuned(pretrained, table, ["logp"], *overrides))
+
+
+def deeper(pretrained: Path, depth: int, config: PretrainedConfig) -> MolecularModel:
+    """Return the run's network with another number of blocks, started from the run."""
+    specification = load_specification(pretrained)
+    encoder = Component("gnn", {**specification.model.encoder.options, "depth": depth})
+    torch.manual_seed(1)
+    network = specification.model.model_copy(update={"encoder": encoder})
+    model = MolecularModel(specification.model_copy(update={"model": network}))
+    start_from(model, config)
+    return model
+
+
+@pytest.mark.parametrize(("layers", "depth"), [(2, 4), (1, 2)])
+def test_added_layers_hardly_change_what_the_layers_taken_over_make(pretrained: Path, layers: int, depth: int) -> None:
+    config = PretrainedConfig(run=str(pretrained), layers=layers)
+    before, model = mf.load(pretrained), mf.load(pretrained)
+    model.model = deeper(pretrained, depth, config).eval()
+    assert model.layers == ["inputs", *(f"block_{number}" for number in range(1, depth + 1))]
+    taken, ours, whole = (
+        of.embed(SMILES, layer=f"block_{number}", readout="mean").filter(regex=r"^e\d").to_numpy()
+        for of, number in ((before, layers), (model, layers), (model, depth))
+    )
+    np.testing.assert_allclose(ours, taken, rtol=1e-6, atol=1e-6)
+    assert 0 < np.linalg.norm(whole - taken) < 0.05 * np.linalg.norm(taken)
+
+
+def test_added_layers_learn_at_the_full_rate_and_are_never_frozen(pretrained: Path) -> None:
+    config = PretrainedConfig(run=str(pretrained), layers=2, layer_decay=0.5, frozen="all", thaw_epoch=2)
+    model = deeper(pretrained, 3, config)
+    stages = model.encoder.stages()
+    rates = learning_rate_shares(model, config)
+    assert [{rates.get(p, 1.0) for p in stage.parameters()} for stage in stages] == [{0.125}, {0.25}, {0.5}, {1.0}]
+    for epoch, trained in ((1, [False, False, False, True]), (2, [True] * 4)):
+        freeze(model, config, epoch)
+        assert [all(p.requires_grad for p in stage.parameters()) for stage in stages] == trained
 
 
 def embedded(pretrained: Path, labels: np.ndarray) -> dict[str, EmbeddedMolecules]:

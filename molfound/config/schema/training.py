@@ -49,12 +49,14 @@ class PretrainedConfig(Section):
     run: Text
     """The run folder, relative to the working directory; its encoder must have the same features and options."""
     layers: Count | None = None
-    """The encoder takes over so many of the run's blocks, its first; model.encoder.depth says as many. null: all."""
+    """The encoder takes over so many of the run's blocks, its first; what model.encoder.depth says beyond these are new
+    blocks, which start near doing nothing where they can. null: all of the run's, and no other."""
     head: Text | None = None
     """A task of the run, whose head and normalisation the experiment's only task starts from; it has as many labels, in
     the same order. null: a new head."""
     frozen: Annotated[int, Field(ge=0)] | Literal["all"] = 0
-    """How many stages of the encoder stay as they are, counted from its inputs, which are the first; all: all of it."""
+    """How many stages of the encoder stay as they are, counted from its inputs, which are the first; all: all that come
+    from the run."""
     thaw_epoch: Count | None = None
     """The epoch, from 2 on, at whose beginning the frozen stages join the training; null: never."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -34,6 +34,12 @@ class Encoder(nn.Module):
         """Return the encoder's parts from its inputs to its output, for fine-tuning by depth; all in one by default."""
         return [self]
 
+    def quieten(self, after: int) -> None:
+        """Let the blocks after the first so many change little of what comes to them, before any training.
+
+        By default they stay as they are: an encoder need not be able to, or its updates start at nothing anyway.
+        """
+
     def layers(self) -> list[str]:
         """Return the names of its stages: ``inputs``, ``block_1``, …; the only one of an encoder is ``encoder``."""
         count = len(self.stages())

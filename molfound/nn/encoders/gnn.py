@@ -19,6 +19,8 @@ from molfound.nn.inputs import BondFeatures, InputNetwork
 from molfound.nn.layers import layers
 from molfound.nn.representations import Representations, Widths
 
+QUIET_SCALE = 0.01
+
 
 @encoders.register("gnn")
 class GNN(Encoder):
@@ -82,6 +84,12 @@ class GNN(Encoder):
         inputs = self.inputs if self.bonds is None else nn.ModuleList([self.inputs, self.bonds])
         return [inputs, *self.blocks]
 
+    def quieten(self, after: int) -> None:
+        """Scale down what the blocks after the first so many add, where they have a residual and a norm."""
+        for block in islice(self.blocks, after, None):
+            assert isinstance(block, Block)
+            block.quieten()
+
     def _edges(self, batch: GraphBatch) -> EdgeTable:
         """Return the edge features, of width 0 if the layers use none."""
         if self.bonds is not None:
@@ -94,9 +102,19 @@ class GNN(Encoder):
 class Block(nn.Module):
     """A layer, what follows it, and the residual around both."""
 
-    def __init__(self, layer: nn.Module, after: nn.Module, residual: bool) -> None:
+    def __init__(self, layer: nn.Module, after: nn.Sequential, residual: bool) -> None:
         super().__init__()
         self.layer, self.after, self.residual = layer, after, residual
+
+    def quieten(self) -> None:
+        """Scale down what is added to the input, if there is a norm to do it with.
+
+        The scale is not 0, as in Goyal et al., "Accurate, large minibatch SGD" (2017): behind the norm comes the
+        activation, and a ReLU at 0 would pass no gradient ever.
+        """
+        norm = self.after[0]
+        if self.residual and isinstance(norm, nn.LayerNorm | nn.BatchNorm1d):
+            nn.init.constant_(norm.weight, QUIET_SCALE)
 
     def forward(self, nodes: Tensor, edges: EdgeTable, adjacency: Adjacency) -> Tensor:
         """Return the node features after the block."""
