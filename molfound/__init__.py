@@ -11,18 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molfound.config import load_config as load_config
+    from molfound.estimators.embedder import MoleculeEmbedder as MoleculeEmbedder
+    from molfound.estimators.supervised import MoleculeClassifier as MoleculeClassifier
+    from molfound.estimators.supervised import MoleculeRegressor as MoleculeRegressor
     from molfound.inference import Predictor as Predictor
     from molfound.inference import load as load
-    from molfound.inference.estimators import MoleculeEmbedder as MoleculeEmbedder
     from molfound.training.train import resume as resume
     from molfound.training.train import train as train
 
 __version__ = "0.1.0"
-__all__ = ["MoleculeEmbedder", "Predictor", "__version__", "load", "load_config", "resume", "train"]
+__all__ = [
+    "MoleculeClassifier",
+    "MoleculeEmbedder",
+    "MoleculeRegressor",
+    "Predictor",
+    "__version__",
+    "load",
+    "load_config",
+    "resume",
+    "train",
+]
 
 # Names that need torch or Lightning are found when they are first used, so that `molfound --help` answers at once.
 _HOMES = {
-    "MoleculeEmbedder": "molfound.inference.estimators",
+    "MoleculeClassifier": "molfound.estimators.supervised",
+    "MoleculeEmbedder": "molfound.estimators.embedder",
+    "MoleculeRegressor": "molfound.estimators.supervised",
     "Predictor": "molfound.inference",
     "load": "molfound.inference",
     "load_config": "molfound.config",

@@ -50,12 +50,13 @@ from molfound.training.sharding import shard_encoder
 from molfound.training.weighting import weightings
 
 
-def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
+def train(experiment: Experiment, *, overwrite: bool = False, quiet: bool = False) -> RunFolder:
     """Prepare the data, train, evaluate and report, and return the run folder.
 
     Args:
         experiment: what to train.
         overwrite: whether a run that is in the folder already may be replaced.
+        quiet: whether to tell nothing of how far it has come.
 
     Raises:
         MolfoundError: a mistake in the experiment or its data, or a run in the folder that would be lost.
@@ -71,7 +72,7 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
     # The data come first: a mistake in them must not cost the run that is to be replaced.
     plugins = [Path(path) for path in experiment.plugins]
     load_plugins(plugins)
-    loaded = _load(experiment, run, processes)
+    loaded = _load(experiment, run, processes, silent=quiet)
     # Nor must one that another process alone has met.
     processes.join()
     processes.wait()
@@ -82,7 +83,7 @@ def train(experiment: Experiment, *, overwrite: bool = False) -> RunFolder:
         tasks = loaded.mixture.tasks
         save_specification(specify(experiment, tasks, keep_plugins(plugins, run.plugins)), run.specification)
     if processes.several or experiment.training.devices == 1:
-        return _fit(experiment, loaded, run, processes)
+        return _fit(experiment, loaded, run, processes, quiet=quiet)
     del loaded  # those who train load their own; this was to find mistakes before they are started
     return _launched(experiment, run)
 
@@ -159,7 +160,9 @@ def _load(experiment: Experiment, run: RunFolder, processes: Processes, *, silen
     return _Loaded(mixture, batches, device, writer)
 
 
-def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder, processes: Processes) -> RunFolder:
+def _fit(
+    experiment: Experiment, loaded: _Loaded, run: RunFolder, processes: Processes, *, quiet: bool = False
+) -> RunFolder:
     config, mixture, data = experiment.training, loaded.mixture, loaded.batches
     processes.join()
     processes.wait()  # for the first one to have written the run folder
@@ -170,7 +173,7 @@ def _fit(experiment: Experiment, loaded: _Loaded, run: RunFolder, processes: Pro
     weighting = fit_weighting(config.task_weights, model, mixture)
     corruptor = make_corruptor(experiment, model)
 
-    reporter = EpochReporter(config.epochs, None if processes.first else Console(quiet=True))
+    reporter = EpochReporter(config.epochs, None if processes.first and not quiet else Console(quiet=True))
     reporter.line(f"{mixture}; model with {sum(p.numel() for p in model.parameters()):,} parameters")
     steps = -(-data.sampler.count(0) // config.accumulate)
     resumed = run.last_checkpoint.exists()

@@ -6,15 +6,16 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from molfound.errors import MolfoundError
+from molfound.estimators.samples import MoleculeEstimator
 from molfound.inference.embedding import EmbeddingReadout
 from molfound.inference.predictor import load
 
 
-class MoleculeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class MoleculeEmbedder(TransformerMixin, MoleculeEstimator):  # type: ignore[misc]
     """Embeds molecules with the model of a run, as a step of a scikit-learn pipeline.
 
     What it is given are SMILES or RDKit molecules, one per sample, in a list, an array or a pandas Series; a table of
@@ -96,12 +97,7 @@ class MoleculeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._model = load(self.run, device=self.device)
 
     def __sklearn_tags__(self) -> Any:
-        """Say that samples are texts and not tables of numbers."""
+        """Say that an embedding may be missing."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
         tags.input_tags.allow_nan = self.invalid == "nan"
-        tags.requires_fit = True
-        tags.no_validation = True
         return tags
