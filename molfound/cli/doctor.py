@@ -15,7 +15,7 @@ import click
 from molfound import __version__
 from molfound.errors import MolfoundError
 
-OPTIONAL = {"tensorboard": "pip install 'molfound[track]'"}
+OPTIONAL = {"tensorboard": "pip install 'molfound[track]'", "huggingface-hub": "pip install 'molfound[hub]'"}
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @device_option
 @plugins_option
 def command(
-    run: Path,
+    run: str,
     inputs: tuple[str, ...],
     output: Path | None,
     column: str | None,

@@ -1,7 +1,6 @@
 """`molfound evaluate`."""
 
 import json
-from pathlib import Path
 
 import click
 
@@ -9,13 +8,13 @@ from molfound.cli.options import device_option, plugins_option
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--split", "part", default="test", show_default=True, help="The part to evaluate: train, val, test, …")
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print {task or objective: {metric: value}} as JSON.")
 @plugins_option
-def command(run: Path, overrides: tuple[str, ...], part: str, device: str, as_json: bool, allow_plugins: bool) -> None:
+def command(run: str, overrides: tuple[str, ...], part: str, device: str, as_json: bool, allow_plugins: bool) -> None:
     """Evaluate the model of RUN on a part of its data.
 
     KEY=VALUE changes the run's configuration, such as where the data lie: data.root=FOLDER.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("finetune")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.argument("source", metavar="CONFIG|FILE")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--smiles", "column", help="Column with the SMILES; default: as `predict` finds it.")
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @plugins_option
 @click.option("--json", "as_json", is_flag=True, help="Print the run folder and the test scores as JSON.")
 def command(
-    run: Path,
+    run: str,
     source: str,
     overrides: tuple[str, ...],
     column: str | None,

@@ -22,7 +22,7 @@ def molecule_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what `predict` and `embed` share: the run, the molecules, and where the result goes."""
     for option in reversed(
         (
-            click.argument("run", type=click.Path(path_type=Path)),
+            click.argument("run"),
             click.argument("inputs", nargs=-1, required=True, metavar="FILE|SMILES..."),
             click.option(
                 "-o",

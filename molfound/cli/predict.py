@@ -18,7 +18,7 @@ from molfound.cli.results import write_results_of
 @device_option
 @plugins_option
 def command(
-    run: Path,
+    run: str,
     inputs: tuple[str, ...],
     output: Path | None,
     column: str | None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write_results_of(
-    run: Path,
+    run: str,
     inputs: Sequence[str],
     output: Path | None,
     made: "Callable[[Predictor], RowsToTable]",

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from molfound.errors import MolfoundError
 from molfound.estimators.samples import MoleculeEstimator
 from molfound.inference.embedding import EmbeddingReadout
-from molfound.inference.predictor import load
+from molfound.inference.loading import load
 
 
 class MoleculeEmbedder(TransformerMixin, MoleculeEstimator):  # type: ignore[misc]
@@ -22,7 +22,7 @@ class MoleculeEmbedder(TransformerMixin, MoleculeEstimator):  # type: ignore[mis
     one column is taken as that column.
 
     Args:
-        run: the run folder.
+        run: what `molfound.load` takes: a run folder, or the name of a model that comes with molfound, say.
         layer: see `molfound.inference.Predictor.embed`.
         readout: see there; not ``none``, for a sample has one embedding.
         invalid: ``raise``: a sample that is no molecule is an error; ``nan``: its embedding is NaN, for an imputer or a

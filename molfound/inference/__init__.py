@@ -1,5 +1,6 @@
 """Use a trained run: load it, predict."""
 
-from molfound.inference.predictor import Predictor, load
+from molfound.inference.loading import load
+from molfound.inference.predictor import Predictor
 
 __all__ = ["Predictor", "load"]

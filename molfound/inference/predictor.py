@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -24,13 +23,12 @@ from molfound.data.table_order import table_order
 from molfound.data.views import StillView
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.inference.calibrated import calibrated_logits, interval_bounds, load_calibration
+from molfound.inference.calibrated import calibrated_logits, interval_bounds
 from molfound.inference.cells import Cells, frame
 from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
 from molfound.inference.embedding import EmbeddingReadout, embedding
 from molfound.inference.molecules import GivenMolecules, MoleculeRows
-from molfound.model import ModelSpecification, MolecularModel, load_model, load_specification, torch_device
-from molfound.plugins import restore_plugins
+from molfound.model import ModelSpecification, MolecularModel
 from molfound.tasks.calibration import Calibration
 
 # Of atoms, in a batch of an encoder that represents pairs: its memory grows with them.
@@ -39,32 +37,6 @@ PAIRS_AT_ONCE = 1 << 17
 Molecules = str | Chem.Mol | Iterable[str | Chem.Mol]
 Compute = Callable[[GraphBatch], dict[str, Tensor]]
 RowsToTable = Callable[[MoleculeRows], pa.Table]
-
-
-def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins: bool = False) -> "Predictor":
-    """Return the model of a run folder, ready to predict.
-
-    Args:
-        run: the run folder.
-        device: where the model computes, see `molfound.model.torch_device`; by default a GPU where there is one.
-        allow_plugins: whether copies of plugins kept in the run may be executed. The original files of one's own
-            plugins are used without asking as long as they are unchanged.
-
-    Raises:
-        MolfoundError: no model there, one made by a newer version, no such device, or a plugin that may not be
-            executed.
-
-    Example:
-        >>> import molfound as mf
-        >>> model = mf.load("runs/quickstart")  # doctest: +SKIP
-        >>> model.predict(["CCO"])  # doctest: +SKIP
-    """
-    chosen, folder = torch_device(device), Path(run)
-    if not (folder / "model.json").is_file():
-        raise MolfoundError(f"{folder} holds no model: it has no model.json")
-    specification = load_specification(folder)
-    restore_plugins(specification.plugins, folder / "plugins", allow_copies=allow_plugins)
-    return Predictor(load_model(folder).to(chosen).eval(), load_calibration(folder))
 
 
 class Predictor:

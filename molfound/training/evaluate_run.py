@@ -9,6 +9,7 @@ from molfound.data.sampler import BatchLimits
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
+from molfound.runs import find_run
 from molfound.tasks.task import Task
 from molfound.training.corrupting import make_corruptor
 from molfound.training.evaluation import Scores, evaluate
@@ -18,7 +19,7 @@ from molfound.training.run_folder import RunFolder
 
 
 def evaluate_run(
-    folder: Path,
+    name: str | Path,
     part: str = "test",
     overrides: Sequence[str] = (),
     *,
@@ -28,7 +29,7 @@ def evaluate_run(
     """Return the run's tasks and their scores on a part of its datasets.
 
     Args:
-        folder: the run folder.
+        name: of the run, see `molfound.runs.find_run`; it has to have its ``config.yaml``.
         part: train, val, test or another part that a split names.
         overrides: ``key=value`` changes of the run's configuration, such as ``data.root=FOLDER``.
         device: where the model computes, see `molfound.model.torch_device`.
@@ -38,6 +39,7 @@ def evaluate_run(
         MolfoundError: no run or no model there, no such part or device, or data that are not there.
     """
     chosen = torch_device(device)
+    folder = find_run(name)
     run = RunFolder.existing(folder)
     if not run.model.is_file():
         raise MolfoundError(f"{folder} has no model yet: its training has not completed an epoch")

@@ -14,6 +14,7 @@ from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import ModelSpecification
 from molfound.plugins import load_plugins, restore_plugins
+from molfound.runs import find_run
 from molfound.training.assay import Assay, SplitKind
 from molfound.training.mixture import TaskMixture, experiment_tasks, label_pairs, load_task_mixture, prepare_mixture
 from molfound.training.pretrained import check_head, check_pretrained, pretrained_specification
@@ -82,7 +83,7 @@ class FineTuning:
     """What fine-tunes the encoder of a run.
 
     Args:
-        run: its folder.
+        run: what it is called, see `molfound.runs.find_run`; written down so in what is fine-tuned.
         head: the run's task whose head is to be started from; None: a new head.
         allow_plugins: whether the run's own copies of plugins may be executed.
 
@@ -90,15 +91,16 @@ class FineTuning:
         MolfoundError: no model there, one that has no such task, or a plugin that may not be executed.
     """
 
-    def __init__(self, run: Path, head: str | None = None, *, allow_plugins: bool = False) -> None:
+    def __init__(self, run: str | Path, head: str | None = None, *, allow_plugins: bool = False) -> None:
         self.run, self.head = run, head
-        self.specification = pretrained_specification(run)
+        folder = find_run(run)
+        self.specification = pretrained_specification(folder)
         if head is not None and head not in self.specification.tasks:
             known = ", ".join(self.specification.tasks) or "none at all"
             near = did_you_mean(head, self.specification.tasks)
             raise MolfoundError(f"{run} has no task '{head}'{near}; it has {known}")
         records = self.specification.plugins
-        self.plugins = restore_plugins(records, RunFolder(run).plugins, allow_copies=allow_plugins)
+        self.plugins = restore_plugins(records, RunFolder(folder).plugins, allow_copies=allow_plugins)
 
     def of_configuration(self, name: str, overrides: Sequence[str] = (), folder: Path | None = None) -> Experiment:
         """Return the experiment of a configuration, its network and what it starts from taken from the run.

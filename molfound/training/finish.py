@@ -12,6 +12,7 @@ from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, load_model, torch_device
 from molfound.plugins import load_plugins
+from molfound.runs import find_run
 from molfound.tasks.calibration import Calibration
 from molfound.tasks.task import Task
 from molfound.training.baselines import Forest, LabelPairs, forest_scores, mean_scores
@@ -145,4 +146,4 @@ def _pretrained_model(experiment: Experiment) -> MolecularModel | None:
     config = experiment.training
     if config.pretrained is None:
         return None
-    return load_model(Path(config.pretrained.run)).to(torch_device(config.accelerator)).eval()
+    return load_model(find_run(config.pretrained.run)).to(torch_device(config.accelerator)).eval()

@@ -15,6 +15,7 @@ from molfound.model.specification import ModelSpecification, specify
 from molfound.nn.encoders import encoders
 from molfound.nn.readouts import readouts
 from molfound.registry import Registry
+from molfound.runs import find_run
 from molfound.tasks.heads import heads
 from molfound.tasks.task import Task
 
@@ -42,7 +43,7 @@ def check_pretrained(experiment: Experiment) -> None:
     config = experiment.training.pretrained
     if config is None:
         return
-    pretrained = pretrained_specification(Path(config.run))
+    pretrained = pretrained_specification(find_run(config.run))
     _check_same_encoder(pretrained, specify(experiment, {}), config)
     if config.head is None:
         return
@@ -72,7 +73,7 @@ def check_head(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
     config = experiment.training.pretrained
     if config is None or config.head is None:
         return
-    pretrained, (task,) = load_specification(Path(config.run)), tasks.values()
+    pretrained, (task,) = load_specification(find_run(config.run)), tasks.values()
     before = pretrained.tasks[config.head]
     differing = [
         f"{name} is {getattr(before, name)}, here {getattr(task, name)}"
@@ -103,7 +104,7 @@ def start_from(model: MolecularModel, config: PretrainedConfig) -> None:
     Raises:
         MolfoundError: no model there, or one with another encoder.
     """
-    folder = Path(config.run)
+    folder = find_run(config.run)
     _check_same_encoder(load_specification(folder), model.specification, config)
     pretrained = load_model(folder)
     if config.layers is not None:

@@ -47,7 +47,8 @@ class PretrainedConfig(Section):
     """The run whose encoder a training starts from, and how gently it is changed."""
 
     run: Text
-    """The run folder, relative to the working directory; its encoder must have the same features and options."""
+    """What `molfound predict` takes as RUN: a run folder or an archive of one, relative to the working directory, a
+    model that comes with molfound, or one of a hub. Its encoder must have the same features and options."""
     layers: Count | None = None
     """The encoder takes over so many of the run's blocks, its first; what model.encoder.depth says beyond these are new
     blocks, which start near doing nothing where they can. null: all of the run's, and no other."""
