@@ -6,7 +6,7 @@ from pathlib import Path
 
 from molfound.benchmark.cells import Cell
 from molfound.benchmark.suite import LoadedSuite
-from molfound.config.schema import Experiment, RandomSplit, ScaffoldSplit
+from molfound.config.schema import Experiment, FoldSplit, RandomSplit, ScaffoldSplit
 from molfound.data.manifest import Manifest
 from molfound.data.mixture import load_manifests, table_columns
 from molfound.data.prepare import open_table
@@ -83,6 +83,8 @@ def _part_rows(dataset: str, manifest: Manifest, cell: Cell) -> dict[str, int] |
         table = open_table(manifest, root, Path(data.store))
         if isinstance(spec, ScaffoldSplit):  # its parts come as near to the shares as scaffolds allow
             spec = RandomSplit(kind="random", fractions=spec.fractions, seed=spec.seed)
+        if isinstance(spec, FoldSplit):
+            spec = spec.model_copy(update={"scaffolds": False})
         split = make_split(spec, sum(table.rows_of_files()), folders=manifest.folders(root), table=table)
         empty = [part for part in NEEDED_PARTS if len(split.get(part, ())) == 0]
         if empty:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from molfound.config.locations import SUFFIXES
-from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, ScaffoldSplit, TablesSplit
+from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, TablesSplit, reads_scaffolds
 from molfound.data.collection import Collection, GraphCollection
 from molfound.data.families import LabelTask
 from molfound.data.manifest import Manifest, load_manifest
@@ -205,7 +205,7 @@ def _prepare(
         experiment.data,
         root=Path(experiment.data.root),
         store=Path(experiment.data.store),
-        scaffolds=dataset.scaffolds is not None or isinstance(manifest.split(dataset.split), ScaffoldSplit),
+        scaffolds=dataset.scaffolds is not None or reads_scaffolds(manifest.split(dataset.split)),
         plugins=[Path(path) for path in experiment.plugins],
         progress=progress,
     )
@@ -220,7 +220,7 @@ def _split(experiment: Experiment, dataset: DatasetConfig, manifest: Manifest, s
         store.rows,
         folders=manifest.folders(root),
         table=open_table(manifest, root, Path(experiment.data.store)) if reads_table else None,
-        scaffolds=store.scaffolds() if isinstance(spec, ScaffoldSplit) else None,
+        scaffolds=store.scaffolds() if reads_scaffolds(spec) else None,
     )
 
 

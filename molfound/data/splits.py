@@ -8,7 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit, ScaffoldSplit, SplitSpec, TablesSplit
+from molfound.config.schema import (
+    ColumnSplit,
+    FileSplit,
+    FoldSplit,
+    RandomSplit,
+    ScaffoldSplit,
+    SplitSpec,
+    TablesSplit,
+)
 from molfound.data.manifest import locate
 from molfound.data.split_files import read_split_file
 from molfound.data.tables import Table
@@ -41,7 +49,7 @@ def make_split(
 
     Raises:
         MolfoundError: a missing or malformed file or one of another checksum, a missing column, row numbers out of
-            range or in two parts.
+            range or in two parts, or fewer rows or scaffolds than folds.
 
     Example:
         >>> split = make_split(RandomSplit(kind="random", fractions=[0.5, 0.25, 0.25], seed=1), rows=8)
@@ -58,6 +66,13 @@ def make_split(
             if scaffolds is None:
                 raise ValueError("a scaffold split needs the scaffolds of the rows")
             return scaffold_split(*scaffolds, spec.fractions, spec.seed)
+        case FoldSplit(scaffolds=False):
+            return fold_split(np.arange(rows), random_folds(rows, spec.folds, spec.seed), spec.folds, spec.fold)
+        case FoldSplit():
+            if scaffolds is None:
+                raise ValueError("folds of scaffolds need the scaffolds of the rows")
+            numbers, texts = scaffolds
+            return fold_split(numbers, scaffold_folds(texts, spec.folds, spec.seed), spec.folds, spec.fold)
         case ColumnSplit():
             if table is None:
                 raise ValueError("a column split needs the table")
@@ -196,6 +211,57 @@ def scaffold_split(rows: NDArray[np.int64], scaffolds: Sequence[str], fractions:
             part_of_group[number] = part
     part_of_row = part_of_group[group]
     return {name: rows[part_of_row == i] for i, name in enumerate(PARTS) if fractions[i]}
+
+
+def random_folds(rows: int, folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row, int64 ``[rows]`` from 0, drawn as in `random_split`; sizes differ by one at most.
+
+    Raises:
+        MolfoundError: fewer rows than folds.
+    """
+    if rows < folds:
+        raise MolfoundError(f"{folds} folds need as many rows, and there are {rows}")
+    words = np.random.Philox(key=seed).random_raw(rows)
+    fold = np.empty(rows, np.int64)
+    fold[np.argsort(words, kind="stable")] = np.arange(rows) % folds
+    return fold
+
+
+def scaffold_folds(scaffolds: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row, int64 ``[rows]`` from 0, no scaffold in two folds.
+
+    The scaffolds, from the most frequent to the rarest and in random order where they are as frequent, go each to the
+    fold that has the fewest rows, as in scikit-learn's ``GroupKFold``.
+
+    Raises:
+        MolfoundError: fewer scaffolds than folds.
+    """
+    group, sizes = scaffold_groups(scaffolds)
+    if len(sizes) < folds:
+        raise MolfoundError(
+            f"{folds} folds of scaffolds need as many scaffolds, and the molecules have {len(sizes)}: deal out rows "
+            "(scaffolds: false)"
+        )
+    words = np.random.Philox(key=seed).random_raw(len(sizes))
+    fold_of_group, filled = np.empty(len(sizes), np.int64), np.zeros(folds, np.int64)
+    for number in np.lexsort((words, -sizes)).tolist():
+        fold_of_group[number] = emptiest = int(np.argmin(filled))
+        filled[emptiest] += sizes[number]
+    return fold_of_group[group]
+
+
+def fold_split(rows: NDArray[np.int64], folds: NDArray[np.int64], count: int, test: int) -> Split:
+    """Return the division whose test part is a fold: the next one is val, the others are train.
+
+    Args:
+        rows: row numbers, ascending.
+        folds: the fold of each, from 0.
+        count: number of folds.
+        test: the fold for test, from 1.
+    """
+    val = test % count + 1
+    parts = {"train": ~np.isin(folds, (val - 1, test - 1)), "val": folds == val - 1, "test": folds == test - 1}
+    return {name: rows[chosen] for name, chosen in parts.items()}
 
 
 def scaffold_groups(scaffolds: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,11 +10,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from sklearn.model_selection import GroupKFold, KFold
 
-from molfound.config.schema import ColumnSplit, FileSplit, RandomSplit, TablesSplit
+from molfound.config.schema import ColumnSplit, FileSplit, FoldSplit, RandomSplit, TablesSplit
 from molfound.data.manifest import list_manifests, load_manifest, locate_files
 from molfound.data.split_files import read_split_file
-from molfound.data.splits import Split, column_split, make_split, random_split, scaffold_split
+from molfound.data.splits import Split, column_split, make_split, random_split, scaffold_folds, scaffold_split
 from molfound.data.splits import tables_split as make_tables_split
 from molfound.data.tables import Table
 from molfound.errors import MolfoundError
@@ -80,6 +82,51 @@ def test_large_scaffolds_train_and_small_ones_are_balanced() -> None:
     assert {part: len(rows) for part, rows in split.items()} == {"train": 80, "val": 10, "test": 10}
     other = scaffold_split(np.arange(100), scaffolds, (0.8, 0.1, 0.1), 1)
     assert not np.array_equal(split["test"], other["test"])
+
+
+def fold_parts(spec: dict[str, object], rows: int, scaffolds: list[str] | None = None) -> list[Split]:
+    grouped = None if scaffolds is None else (np.arange(rows), scaffolds)
+    folds = int(str(spec["folds"]))
+    specs = [FoldSplit.model_validate({"kind": "folds", **spec, "fold": fold}) for fold in range(1, folds + 1)]
+    return [make_split(spec, rows, scaffolds=grouped) for spec in specs]
+
+
+@given(st.integers(3, 8), st.integers(0, 100), st.integers(0, 50))
+def test_folds_test_each_row_once_and_are_of_scikit_learns_sizes(folds: int, more: int, seed: int) -> None:
+    rows = folds + more
+    splits = fold_parts({"folds": folds, "seed": seed}, rows)
+    for split in splits:
+        assert_disjoint(split, rows)
+        assert sum(map(len, split.values())) == rows
+    for part in ("val", "test"):
+        np.testing.assert_array_equal(np.sort(np.concatenate([split[part] for split in splits])), np.arange(rows))
+    assert all(np.array_equal(splits[fold - 1]["val"], splits[fold]["test"]) for fold in range(folds))
+    expected = [len(test) for _, test in KFold(folds).split(np.zeros(rows))]
+    assert sorted(len(split["test"]) for split in splits) == sorted(expected)
+    other = fold_parts({"folds": folds, "seed": seed + 1}, rows)
+    assert rows < 20 or any(not np.array_equal(a["test"], b["test"]) for a, b in zip(splits, other, strict=True))
+
+
+@given(SCAFFOLDS, st.integers(3, 6), st.integers(0, 50))
+def test_folds_of_scaffolds_are_as_equal_as_scikit_learns(scaffolds: list[str], folds: int, seed: int) -> None:
+    if len(set(scaffolds)) < folds:
+        with pytest.raises(MolfoundError, match=f"{folds} folds of scaffolds need as many scaffolds"):
+            scaffold_folds(scaffolds, folds, seed)
+        return
+    splits = fold_parts({"folds": folds, "seed": seed, "scaffolds": True}, len(scaffolds), scaffolds)
+    tests = [split["test"].tolist() for split in splits]
+    assert sorted(row for test in tests for row in test) == list(range(len(scaffolds)))
+    homes = [{scaffolds[row] for row in test} for test in tests]
+    assert sum(map(len, homes)) == len(set(scaffolds))
+    expected = [len(test) for _, test in GroupKFold(folds).split(scaffolds, groups=scaffolds)]
+    assert sorted(map(len, tests)) == sorted(expected)
+
+
+def test_a_fold_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValidationError, match="should be a fold from 1 to 5, not 6"):
+        FoldSplit(kind="folds", fold=6)
+    with pytest.raises(MolfoundError, match="5 folds need as many rows, and there are 4"):
+        make_split(FoldSplit(kind="folds"), 4)
 
 
 def test_a_column_names_the_parts_under_any_usual_name() -> None:

@@ -7,10 +7,12 @@ from molfound.config.schema.objectives import CorruptionConfig, NoiseConfig
 from molfound.config.schema.splits import (
     ColumnSplit,
     FileSplit,
+    FoldSplit,
     RandomSplit,
     ScaffoldSplit,
     SplitSpec,
     TablesSplit,
+    reads_scaffolds,
 )
 from molfound.config.schema.training import OptimizerConfig, PretrainedConfig, ScheduleConfig, TrainingConfig
 from molfound.config.schema.values import Count, Dropout, Key, Kind, Level, Section, Seed, Text, Texts
@@ -27,6 +29,7 @@ __all__ = [
     "Experiment",
     "FeaturesConfig",
     "FileSplit",
+    "FoldSplit",
     "Key",
     "Kind",
     "Level",
@@ -46,5 +49,6 @@ __all__ = [
     "Text",
     "Texts",
     "TrainingConfig",
+    "reads_scaffolds",
     "with_encoding_encoders",
 ]

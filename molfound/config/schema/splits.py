@@ -1,12 +1,12 @@
 """How a dataset is split into parts."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from molfound.config.schema.values import Dropout, Section, Seed, Text, Texts
+from molfound.config.schema.values import Count, Dropout, Section, Seed, Text, Texts
 
 
 class FileSplit(Section):
@@ -78,10 +78,38 @@ class TablesSplit(Section):
     """Seed of that draw."""
 
 
-SplitSpec = Annotated[FileSplit | RandomSplit | ScaffoldSplit | ColumnSplit | TablesSplit, Field(discriminator="kind")]
+class FoldSplit(Section):
+    """A division of a k-fold cross-validation: a fold for test, the next one for val, all others for train."""
+
+    kind: Literal["folds"]
+    """Rows or scaffolds are dealt out to folds of equal size."""
+    folds: Annotated[int, Field(ge=3)] = 5
+    """Number of folds."""
+    fold: Count = 1
+    """The fold that is test, from 1; the one after it is val, after the last one the first."""
+    scaffolds: bool = False
+    """Whether molecules of one Murcko scaffold stand in one fold; the folds are then as equal as scaffolds allow."""
+    seed: Seed = 42
+    """Seed of the draw, the same for all divisions."""
+
+    @model_validator(mode="after")
+    def _check_fold(self) -> Self:
+        if self.fold > self.folds:
+            raise PydanticCustomError("fold", "should be a fold from 1 to {folds}, not {fold}", self.model_dump())
+        return self
+
+
+SplitSpec = Annotated[
+    FileSplit | RandomSplit | ScaffoldSplit | FoldSplit | ColumnSplit | TablesSplit, Field(discriminator="kind")
+]
 """How a dataset is split, in a manifest or in an experiment."""
 
-SPLIT_KINDS = ("file", "random", "scaffold", "column", "tables")
+SPLIT_KINDS = ("file", "random", "scaffold", "folds", "column", "tables")
+
+
+def reads_scaffolds(split: SplitSpec) -> bool:
+    """Return whether a split needs to know the scaffold of each molecule."""
+    return isinstance(split, ScaffoldSplit) or (isinstance(split, FoldSplit) and split.scaffolds)
 
 
 def _split_form(value: Any) -> str | None:
@@ -96,6 +124,7 @@ SplitChoice = Annotated[
     | Annotated[FileSplit, Tag("file")]
     | Annotated[RandomSplit, Tag("random")]
     | Annotated[ScaffoldSplit, Tag("scaffold")]
+    | Annotated[FoldSplit, Tag("folds")]
     | Annotated[ColumnSplit, Tag("column")]
     | Annotated[TablesSplit, Tag("tables")],
     Discriminator(
