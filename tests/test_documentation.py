@@ -1,15 +1,13 @@
 """Every page of the guide is executed, in its order: files are written, shell lines run, Python evaluated."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from molfound.config.locations import shipped_folder
+from tests.command_process import run_line, run_program
 
 PAGES = sorted((Path(__file__).parent.parent / "docs" / "guide").glob("*.md"))
 FENCE = re.compile(r"^```(?P<language>\w+)(?P<info>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -20,15 +18,6 @@ def write_small_manifest(folder: Path) -> None:
     manifest = yaml.safe_load((shipped_folder("datasets_manifest") / "embedded.yaml").read_text())
     manifest["generator"]["molecules"] = 300
     (folder / "small.yaml").write_text(yaml.safe_dump(manifest))
-
-
-def run(command: list[str], folder: Path) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(PAGES[0].parents[2]), os.environ.get("PYTHONPATH")])),
-    }
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -42,9 +31,9 @@ def test_page_runs(page: Path, tmp_path: Path) -> None:
             (tmp_path / named[1]).write_text(code)
         elif block["language"] == "sh" and "norun" not in block["info"]:
             for line in code.strip().splitlines():
-                run(["bash", "-c", line.replace("molfound ", f"{sys.executable} -m molfound ", 1)], tmp_path)
+                run_line(line, tmp_path)
                 executed += 1
         elif block["language"] == "python":
-            run([sys.executable, "-c", code], tmp_path)
+            run_program(code, tmp_path)
             executed += 1
     assert executed, f"{page.name} holds nothing that runs"
