@@ -3,10 +3,9 @@
 import os
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from molfound.data.workers import available_cores
+from molfound.data.workers import available_cores, processor_name
 
 PACKAGES = ("torch", "rdkit", "numpy")
 
@@ -19,7 +18,7 @@ def machine() -> dict[str, Any]:
         ['cores', 'load', 'memory_gib', 'processor', 'python', 'system', 'versions']
     """
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": available_cores(),
         "memory_gib": _memory_gib(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -43,15 +42,6 @@ def machine_line(described: dict[str, Any]) -> str:
         versions,
     ]
     return "; ".join(parts)
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _memory_gib() -> float | None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -126,6 +127,16 @@ class ShardBuilders:
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """Return what the processor calls itself, or its kind where it has no name."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _died() -> MolfoundError:

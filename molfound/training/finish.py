@@ -25,6 +25,7 @@ from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture, label_pairs, load_task_mixture
 from molfound.training.report import write_report
 from molfound.training.run_folder import RunFolder
+from molfound.training.worst_molecules import worst_molecules
 
 
 def finish(
@@ -57,6 +58,8 @@ def finish(
         told[part] = found.restored()
         kept.write(run.predictions, part)
     run.write_json(run.scores, scores)
+    if "test" in scores:
+        run.write_json(run.worst, worst_molecules(mixture, run.predictions))
     if calibration is not None:
         run.write_json(run.calibration, calibration.model_dump())
     if corruptor is not None:

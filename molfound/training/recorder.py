@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from molfound.config.schema import TrainingConfig
 from molfound.data.batch import GraphBatch
 from molfound.data.memory import release_free_memory
+from molfound.data.workers import processor_name
 from molfound.model import save_weights
 from molfound.training.checkpoint import random_states, save_checkpoint
 from molfound.training.console import EpochReporter
@@ -47,20 +49,22 @@ class RunRecorder(Callback):
         tensorboard: TensorBoardLogger | None = None,
     ) -> None:
         self.run, self.config, self.reporter, self.tensorboard = run, config, reporter, tensorboard
-        self.figures = MetricsLog(run.metrics)
+        self.figures, self.timing = MetricsLog(run.metrics), MetricsLog(run.timing)
         self.interrupted = False
-        self._molecules, self._seconds, self._clock = 0, 0.0, 0.0
+        self._molecules, self._seconds, self._waiting, self._clock, self._began = 0, 0.0, 0.0, 0.0, 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock of the epoch's training, which stands still while anything else is done."""
         module = _training(pl_module)
-        self._molecules, self._seconds, self._clock = 0, 0.0, time.perf_counter()
+        self._molecules, self._seconds, self._waiting = 0, 0.0, 0.0
+        self._began = self._clock = time.perf_counter()
         self.reporter.start_epoch(module.progress.epoch, int(trainer.num_training_batches))
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: GraphBatch, batch_idx: int
     ) -> None:
-        """Pass on that Ctrl-C was pressed: the processes agree within the step where to stop."""
+        """Note how long the batch was waited for; pass on that Ctrl-C was pressed: the processes agree in the step."""
+        self._waiting += time.perf_counter() - self._clock
         _training(pl_module).stop_asked = self.interrupted
 
     def on_train_batch_end(
@@ -108,6 +112,8 @@ class RunRecorder(Callback):
         release_free_memory()
         molecules, interrupted = zip(*module.processes.gathered((self._molecules, self.interrupted)), strict=True)
         rate = sum(molecules) / max(self._seconds, 1e-9)
+        if module.processes.first:
+            self._write_timing(module, sum(molecules))
         self.reporter.end_epoch(progress.epoch, figures, scores, rate, is_best)
         if progress.stopped:
             self.reporter.line(f"stopped early: best {self.config.monitor} at epoch {progress.stopping_epoch}")
@@ -163,6 +169,23 @@ class RunRecorder(Callback):
         if self.tensorboard is not None:
             self.tensorboard.log_metrics(figures, module.progress.step)
             self.tensorboard.save()
+
+    def _write_timing(self, module: TrainingModule, molecules: int) -> None:
+        """Record an epoch's seconds, or those since it was resumed.
+
+        They are those of training, of which waiting for batches is a part, and of the rest, validation and checkpoints.
+        """
+        rest = time.perf_counter() - self._began - self._seconds
+        seconds = {"seconds": self._seconds, "waiting": self._waiting, "rest": rest}
+        gpu = module.device.type == "cuda"
+        where = {
+            "device": torch.cuda.get_device_name(module.device) if gpu else processor_name(),
+            "processes": module.processes.count,
+            "threads": torch.get_num_threads(),
+            "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
+        }
+        rounded = {name: round(value, 4) for name, value in seconds.items()}
+        self.timing.write([{"epoch": module.progress.epoch, "molecules": molecules, **rounded, **where}])
 
     def _stops_early(self, module: TrainingModule, figures: dict[str, float]) -> bool:
         stopping, progress = self.config.early_stopping, module.progress

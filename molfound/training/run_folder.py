@@ -26,12 +26,14 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.specification = path / "model.json"
         self.metrics = path / "metrics.jsonl"
+        self.timing = path / "timing.jsonl"
         self.last_checkpoint = path / "checkpoints" / "last.pt"
         self.scores = path / "scores.json"
         self.objectives = path / "objectives.json"
         self.baselines = path / "baselines.json"
         self.calibration = path / "calibration.json"
         self.predictions = path / "predictions"
+        self.worst = path / "worst.json"
         self.plugins = path / "plugins"
         self.tensorboard = path / "tensorboard"
         self.report = path / "report.html"
@@ -67,11 +69,13 @@ class RunFolder:
             self.model,
             self.specification,
             self.metrics,
+            self.timing,
             self.last_checkpoint,
             self.scores,
             self.objectives,
             self.baselines,
             self.calibration,
+            self.worst,
             self.report,
         ):
             path.unlink(missing_ok=True)
@@ -86,6 +90,8 @@ class RunFolder:
 
 class MetricsLog:
     """Lines of ``metrics.jsonl``, one figure each: ``{"step", "epoch", "part", "task", "name", "value"}``.
+
+    ``timing.jsonl`` is one too, a line each epoch: no two runs take the same time, and figures are to be the same bits.
 
     Args:
         path: the file; lines are added at its end.

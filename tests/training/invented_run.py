@@ -15,16 +15,18 @@ TASKS = {
 }
 
 
-def write_run(folder: Path, *, rows: int = 300, epochs: int = 8) -> Path:
+def write_run(folder: Path, *, rows: int = 300, epochs: int = 8, labels: int = 40) -> Path:
+    """Write the run; `labels` are those of the binary task."""
+    tasks = {**TASKS, "alerts": ("graph", "binary", [f"alert_{number}" for number in range(labels)])}
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(f"name: toy\n# {EVIL}\n")
     model = {
         "versions": {"molfound": "0.1.0"},
-        "tasks": {n: {"level": level, "kind": kind, "labels": labels} for n, (level, kind, labels) in TASKS.items()},
+        "tasks": {name: _task(*task) for name, task in tasks.items()},
     }
     (folder / "model.json").write_text(json.dumps(model))
-    scores = {part: {task: _scores(rng, *TASKS[task][1:]) for task in TASKS} for part in ("val", "test")}
+    scores = {part: {task: _scores(rng, *tasks[task][1:]) for task in tasks} for part in ("val", "test")}
     (folder / "scores.json").write_text(json.dumps(scores))
     means = {task: {metric: entry["mean"] for metric, entry in scores["test"][task].items()} for task in TASKS}
     (folder / "baselines.json").write_text(json.dumps({t: {"mean": m, "forest": m} for t, m in means.items()}))
@@ -37,10 +39,22 @@ def write_run(folder: Path, *, rows: int = 300, epochs: int = 8) -> Path:
                     file.write(json.dumps(line | {"value": value}) + "\n")
         file.write('{"step": 90, "ep')
     (folder / "predictions").mkdir(exist_ok=True)
-    for task, (_, kind, labels) in TASKS.items():
+    for task, (_, kind, names) in tasks.items():
         if kind != "multiclass":
-            pq.write_table(_predictions(rng, kind, labels, rows), folder / "predictions" / f"test.{task}.parquet")
+            pq.write_table(_predictions(rng, kind, names, rows), folder / "predictions" / f"test.{task}.parquet")
+    worst = {"row": 7, "smiles": "C/C=C/C#N", "atom": None, "target": 1.25, "prediction": -3.5, "error": 9.75}
+    (folder / "worst.json").write_text(json.dumps({"energies": [worst | {"label": EVIL}], "alerts": []}))
+    with (folder / "timing.jsonl").open("w") as file:
+        for epoch in range(1, epochs + 1):
+            times = {"epoch": epoch, "molecules": 1000, "seconds": 2.0, "waiting": 0.5, "rest": 1.0}
+            where = {"device": "A Processor", "processes": 1, "threads": 2, "parameters": 12345}
+            file.write(json.dumps(times | where) + "\n")
     return folder
+
+
+def _task(level, kind, labels):
+    loss = {"name": {"regression": "mae", "binary": "bce", "multiclass": "cross_entropy"}[kind]}
+    return {"level": level, "kind": kind, "labels": labels, "dataset": "toys", "loss": loss}
 
 
 def _scores(rng, kind, labels):

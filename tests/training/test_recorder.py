@@ -35,9 +35,16 @@ def test_molecules_per_second_are_those_of_training_alone(
     taking(50.0, TrainingModule, "on_validation_start")
     taking(700.0, RunRecorder, "_save")
     monkeypatch.setattr(EpochReporter, "end_epoch", lambda self, epoch, figures, scores, rate, best: rates.append(rate))
-    train(experiment("training.epochs=2", "training.checkpoint_steps=2"))
+    taking(0.5, TrainingModule, "on_before_batch_transfer")
+    run = train(experiment("training.epochs=2", "training.checkpoint_steps=2"))
     molecules, batches = 42 + 10, 6  # of `props` all training molecules, of `atoms` half of 21; ten to a batch
-    assert rates == pytest.approx([molecules / (2.0 * batches)] * 2, rel=0.05)
+    assert rates == pytest.approx([molecules / (2.5 * batches)] * 2, rel=0.05)
+    told = [json.loads(line) for line in run.timing.read_text().splitlines()]
+    assert [line["epoch"] for line in told] == [1, 2]
+    for line in told:
+        assert line["molecules"] == pytest.approx(molecules, abs=1)
+        assert (line["seconds"], line["waiting"]) == (2.5 * batches, 0.5 * batches)
+        assert line["rest"] == pytest.approx(50 + 700 * (batches // 2 + 1), abs=701)
 
 
 def test_json_of_a_run_without_a_held_out_part_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 from numpy.typing import NDArray
 
 from molfound.training.run_folder import RunFolder
@@ -30,6 +31,46 @@ class Predictions(NamedTuple):
     target: NDArray[np.float64]
 
 
+class WorstValue(NamedTuple):
+    """A prediction of the test part that is far off, see `molfound.training.worst_molecules`."""
+
+    smiles: str
+    atom: int | None
+    label: str
+    target: float
+    prediction: float
+    error: float
+
+
+class EpochTime(NamedTuple):
+    """What an epoch took, or what was left of it when a training was resumed; seconds."""
+
+    epoch: int
+    molecules: int
+    training: float
+    waiting: float
+    rest: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The time of a training, and what took it.
+
+    Attributes:
+        epochs: in the order in which they were trained.
+        device: processor or GPU.
+        processes: each of which has such a device, or a share of it.
+        threads: of each process.
+        parameters: of the model.
+    """
+
+    epochs: tuple[EpochTime, ...]
+    device: str
+    processes: int
+    threads: int
+    parameters: int
+
+
 @dataclass(frozen=True)
 class TaskContent:
     """What is known of one task.
@@ -39,22 +80,28 @@ class TaskContent:
         level: graph, node, edge or node_pair.
         kind: regression, binary or multiclass.
         labels: the label names.
-        losses: the loss of each part over the epochs.
+        dataset: that it is learned on.
+        loss: the name of its loss.
+        curves: the loss (``"loss"``) and each metric, of each part, over the epochs.
         scores: part → metric → ``{"mean", "labels", "used", "undefined"}``.
         baselines: baseline → metric → mean over labels on the test part.
         calibration: what the test part says of the run's calibration, by figure.
         predictions: of the test part; None for classes or where there is no test part.
+        worst: predictions of the test part, the worst first; None where they were not sought.
     """
 
     name: str
     level: str
     kind: str
     labels: tuple[str, ...]
-    losses: Mapping[str, Curve]
+    dataset: str
+    loss: str
+    curves: Mapping[str, Mapping[str, Curve]]
     scores: Mapping[str, Mapping[str, Any]]
     baselines: Mapping[str, Mapping[str, float | None]]
     calibration: Mapping[str, float | None]
     predictions: Predictions | None
+    worst: tuple[WorstValue, ...] | None
 
 
 @dataclass(frozen=True)
@@ -63,17 +110,21 @@ class RunContent:
 
     Attributes:
         name: of the run's folder.
+        experiment: the name that its configuration has.
         config: the text of its configuration.
         versions: of the libraries that made the model.
         losses: the total loss of each part over the epochs.
         tasks: in the order of the model.
+        timing: None where no epoch was completed.
     """
 
     name: str
+    experiment: str
     config: str
     versions: Mapping[str, str]
     losses: Mapping[str, Curve]
     tasks: tuple[TaskContent, ...]
+    timing: Timing | None
 
 
 def read_content(run: RunFolder) -> RunContent:
@@ -82,23 +133,30 @@ def read_content(run: RunFolder) -> RunContent:
     scores = _read_json(run.scores)
     baselines = _read_json(run.baselines)
     calibration = _read_json(run.calibration).get("test", {})
-    curves = _loss_curves(run.metrics)
+    curves = _curves(run.metrics)
+    worst = _read_json(run.worst)
     tasks = tuple(
         TaskContent(
             name=name,
             level=task["level"],
             kind=task["kind"],
             labels=tuple(task["labels"]),
-            losses=curves.get(name, {}),
+            dataset=task["dataset"],
+            loss=task["loss"]["name"],
+            curves=curves.get(name, {}),
             scores={part: of_part[name] for part, of_part in scores.items() if name in of_part},
             baselines=baselines.get(name, {}),
             calibration=calibration.get(name, {}),
             predictions=None if task["kind"] == "multiclass" else _predictions(run.predictions, name),
+            worst=_worst(worst[name]) if name in worst else None,
         )
         for name, task in model.get("tasks", {}).items()
     )
     config = run.config.read_text(encoding="utf-8")
-    return RunContent(run.path.resolve().name, config, model.get("versions", {}), curves.get(None, {}), tasks)
+    losses = curves.get(None, {}).get("loss", {})
+    versions = model.get("versions", {})
+    name, experiment = run.path.resolve().name, str(yaml.safe_load(config)["name"])
+    return RunContent(name, experiment, config, versions, losses, tasks, _timing(run.timing))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -106,20 +164,37 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _loss_curves(path: Path) -> dict[str | None, dict[str, Curve]]:
-    """Return task (None: all together) → part → the loss over the epochs."""
-    points: dict[str | None, dict[str, list[tuple[float, float]]]] = {}
+def _read_lines(path: Path) -> list[dict[str, Any]]:
     # A line without its end is one that is being written.
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    for line in lines:
-        figure: dict[str, Any] = json.loads(line) if line.endswith("\n") else {"name": None}
-        if figure["name"] == "loss":
-            value = np.nan if figure["value"] is None else figure["value"]
-            points.setdefault(figure["task"], {}).setdefault(figure["part"], []).append((figure["epoch"], value))
-    return {
-        task: {part: Curve(*np.array(pairs, np.float64).T) for part, pairs in parts.items()}
-        for task, parts in points.items()
-    }
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _curves(path: Path) -> dict[str | None, dict[str, dict[str, Curve]]]:
+    """Return task (None: all together) → figure → part → its values over the epochs."""
+    points: dict[tuple[str | None, str, str], list[tuple[float, float]]] = {}
+    for figure in _read_lines(path):
+        value = np.nan if figure["value"] is None else figure["value"]
+        points.setdefault((figure["task"], figure["name"], figure["part"]), []).append((figure["epoch"], value))
+    curves: dict[str | None, dict[str, dict[str, Curve]]] = {}
+    for (task, name, part), pairs in points.items():
+        curves.setdefault(task, {}).setdefault(name, {})[part] = Curve(*np.array(pairs, np.float64).T)
+    return curves
+
+
+def _timing(path: Path) -> Timing | None:
+    lines = _read_lines(path)
+    if not lines:
+        return None
+    epochs = tuple(
+        EpochTime(*(line[key] for key in ("epoch", "molecules", "seconds", "waiting", "rest"))) for line in lines
+    )
+    last = lines[-1]
+    return Timing(epochs, last["device"], last["processes"], last["threads"], last["parameters"])
+
+
+def _worst(values: list[dict[str, Any]]) -> tuple[WorstValue, ...]:
+    return tuple(WorstValue(*(value[key] for key in WorstValue._fields)) for value in values)
 
 
 def _predictions(folder: Path, task: str) -> Predictions | None:

@@ -5,13 +5,15 @@ from html import escape
 
 import numpy as np
 
-from molfound.training.report.content import Predictions, RunContent, TaskContent
-from molfound.training.report.plots import Values, histogram, line_plot, parity_plot, roc_curve, roc_plot
+from molfound.tasks.aggregation import ORIGINAL_UNITS
+from molfound.training.report.content import RunContent, TaskContent
+from molfound.training.report.molecules import worst_section
+from molfound.training.report.plots import histogram, line_plot
+from molfound.training.report.prediction_plots import prediction_plots
 from molfound.training.report.style import SCRIPT, STYLE
 from molfound.training.report.tables import calibration_table, label_table, metrics_table, overview_table
+from molfound.training.report.timing import timing_plots, timing_table
 
-PARITY_PLOTS = 12
-ROC_CURVES = 100
 DISTRIBUTION_LABELS = 5  # the fewest whose distribution says more than their table
 OPEN_ROWS = 30  # a longer table of labels is shown folded
 
@@ -19,12 +21,15 @@ OPEN_ROWS = 30  # a longer table of labels is shown folded
 def page(run: RunContent) -> str:
     """Return the report of a run."""
     part = _shown_part([part for task in run.tasks for part in task.scores])
-    sections = [f"<h1>{escape(run.name)}</h1>"]
+    sections = [f"<h1>{escape(run.name)}</h1><p>a run of the experiment {escape(run.experiment)}</p>"]
     if run.tasks:
         sections.append(f"<h2>Tasks{_on(part)}</h2>" + overview_table(run.tasks, part or ""))
     if run.losses:
-        sections.append("<h2>Training</h2>" + _plots(_loss_plots(run)))
+        sections.append("<h2>Learning curves</h2>" + plot_grid(_learning_curves(run)))
     sections.extend(_task_section(task) for task in run.tasks)
+    if run.timing is not None:
+        timing = {"": run.timing}
+        sections.append(f"<h2>Time</h2>{timing_table(run.timing)}{plot_grid(timing_plots(timing, legend=False))}")
     versions = ", ".join(f"{escape(name)} {escape(version)}" for name, version in run.versions.items())
     sections.append(
         f"<h2>Configuration</h2><details><summary>config.yaml</summary><pre>{escape(run.config)}</pre></details>"
@@ -46,13 +51,24 @@ def document(title: str, sections: Sequence[str]) -> str:
     )
 
 
-def _loss_plots(run: RunContent) -> list[str]:
-    named = [("all tasks", run.losses), *((task.name, task.losses) for task in run.tasks)]
+def _learning_curves(run: RunContent) -> list[str]:
+    named = [("all tasks", run.losses), *((task.name, task.curves.get("loss", {})) for task in run.tasks)]
     # One task's loss is the total up to a factor.
-    shown = named[:1] if len(run.tasks) == 1 else named
+    shown = {f"loss, {name}": ("loss", curves) for name, curves in (named[:1] if len(run.tasks) == 1 else named)}
+    for task in run.tasks:
+        metric = first_metric(task)
+        if metric is not None:
+            shown[f"{metric}, {task.name}"] = (metric, task.curves[metric])
     return [
-        line_plot(f"loss, {name}", dict(curves), x_label="epoch", y_label="loss") for name, curves in shown if curves
+        line_plot(title, dict(curves), x_label="epoch", y_label=name)
+        for title, (name, curves) in shown.items()
+        if curves
     ]
+
+
+def first_metric(task: TaskContent) -> str | None:
+    """Return the first metric that was followed over the epochs and is not the loss itself, or None."""
+    return next((name for name in task.curves if name not in ("loss", task.loss)), None)
 
 
 def _task_section(task: TaskContent) -> str:
@@ -64,55 +80,28 @@ def _task_section(task: TaskContent) -> str:
     parts.append(metrics_table(task))
     if task.calibration:
         parts.append(f"<h3>Calibration</h3>{calibration_table(task)}")
-    plots = _prediction_plots(task)
+    plots = prediction_plots(task)
+    if plots:
+        parts.append(f"<h3>Predictions, test part</h3>{plot_grid(plots)}")
+    parts.append(f"{worst_section(task)}<h3>Labels</h3>")
     if len(task.labels) >= DISTRIBUTION_LABELS:
-        plots += _distributions(task, part)
-    parts.append(_plots(plots))
+        parts.append(plot_grid(_distributions(task, part)))
     opened = " open" if len(task.labels) <= OPEN_ROWS else ""
-    parts.append(f"<details{opened}><summary>labels{_on(part)}</summary>{label_table(task, part)}</details>")
+    parts.append(
+        f"<details{opened}><summary>{len(task.labels):,} labels{_on(part)}</summary>{label_table(task, part)}</details>"
+    )
     return "".join(parts)
 
 
 def _distributions(task: TaskContent, part: str) -> list[str]:
     plots = []
     for metric, score in task.scores[part].items():
+        if metric in ORIGINAL_UNITS.values():
+            continue  # each label's is in a unit of its own
         values = np.array([np.nan if value is None else value for value in score["labels"].values()], np.float64)
         if np.isfinite(values).any():
             plots.append(histogram(f"{metric} of the labels, {part}", values, x_label=metric))
     return plots
-
-
-def _prediction_plots(task: TaskContent) -> list[str]:
-    predictions = task.predictions
-    if predictions is None:
-        return []
-    if task.kind == "regression":
-        return [
-            parity_plot(f"{predictions.names[label]}, test", *_of_label(predictions, label))
-            for label in _fullest(predictions, np.bincount(predictions.label), PARITY_PLOTS)
-        ]
-    positive = predictions.target > 0.5
-    of_class = [
-        np.bincount(predictions.label[chosen], minlength=len(predictions.names)) for chosen in (positive, ~positive)
-    ]
-    both = np.minimum(*of_class)
-    curves = {
-        predictions.names[label]: roc_curve(*_of_label(predictions, label))
-        for label in _fullest(predictions, both, ROC_CURVES)
-    }
-    some = f", {len(curves)} of {len(task.labels)} labels" if len(curves) < len(task.labels) else ""
-    return [roc_plot(f"ROC, test{some}", curves)] if curves else []
-
-
-def _of_label(predictions: Predictions, label: int) -> tuple[Values, Values]:
-    rows = predictions.label == label
-    return predictions.target[rows], predictions.prediction[rows]
-
-
-def _fullest(predictions: Predictions, values: np.ndarray, most: int) -> list[int]:
-    """Return the labels with the most values, those without any left out, in the order of the task."""
-    order = np.argsort(-values, kind="stable")[:most]
-    return sorted(int(label) for label in order if values[label] > 0)
 
 
 def _shown_part(parts: Sequence[str]) -> str | None:
@@ -123,5 +112,6 @@ def _on(part: str | None) -> str:
     return f", {escape(part)} part" if part else ""
 
 
-def _plots(plots: Sequence[str]) -> str:
+def plot_grid(plots: Sequence[str]) -> str:
+    """Return plots in rows of as many as the page is wide."""
     return f'<div class="plots">{"".join(plots)}</div>' if plots else ""

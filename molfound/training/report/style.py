@@ -2,14 +2,15 @@
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2126; --soft: #5b6570; --line: #d9dee3; --page: #fff; --band: #f4f6f8;
-  --c0: #2266b8; --c1: #c2571a; --c2: #2c8a4b; --c3: #8a4fb0; --c4: #a8861b; --c5: #b03a5b; }
+  --c0: #0e4dd1; --c1: #e6701a; --c2: #09a479; --c3: #572352; --c4: #443300; --c5: #4399d2; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e8ec; --soft: #9aa5b1; --line: #39424c; --page: #14181c;
-  --band: #1d2329; --c0: #6aa9f0; --c1: #ee955c; --c2: #6cc48a; --c3: #c391e6; --c4: #d9bc5a; --c5: #ea7f9c; } }
+  --band: #1d2329; --c0: #12a7fd; --c1: #bc5604; --c2: #17db88; --c3: #9b6487; --c4: #f5e947; --c5: #dbebff; } }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 main { max-width: 1160px; margin: 0 auto; padding: 24px; }
 h1 { font-size: 26px; margin: 0 0 8px; overflow-wrap: anywhere; }
 h2 { font-size: 19px; margin: 36px 0 8px; padding-top: 12px; border-top: 1px solid var(--line); }
 h2 { overflow-wrap: anywhere; }
+h3 { font-size: 16px; margin: 20px 0 4px; }
 p { margin: 4px 0 12px; color: var(--soft); }
 a { color: var(--c0); }
 small { color: var(--soft); }
@@ -17,7 +18,7 @@ small { color: var(--soft); }
 .whole { max-height: none; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 3px 14px 3px 6px; border-bottom: 1px solid var(--line); }
-th { position: sticky; top: 0; background: var(--band); font-weight: 600; }
+thead th { position: sticky; top: 0; background: var(--band); font-weight: 600; }
 .number { text-align: right; }
 tbody tr:hover { background: var(--band); }
 button { font: inherit; color: inherit; background: none; border: 0; padding: 0; }
@@ -33,10 +34,24 @@ pre { background: var(--band); padding: 12px; overflow-x: auto; font-size: 13px;
 .plot .many { stroke-width: 0.8; opacity: 0.35; }
 .plot .many:hover { stroke-width: 2; opacity: 1; }
 .plot .diagonal { fill: none; stroke: var(--soft); stroke-dasharray: 4 4; }
-.plot .dots { stroke: var(--c0); stroke-width: 3; stroke-linecap: round; opacity: 0.35; fill: none; }
+.plot .dots { stroke-width: 4; stroke-linecap: round; fill: none; }
+.plot .faint { stroke-width: 3; opacity: 0.35; }
+.plot .bin { fill: var(--c0); }
 .plot .bar { fill: var(--c0); }
 .c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }
 .c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
+.d1 { stroke-dasharray: 7 3; } .d2 { stroke-dasharray: 2 3; } .d3 { stroke-dasharray: 9 3 2 3; }
+.d4 { stroke-dasharray: 14 4; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 12px; margin: 12px 0; }
+figure { margin: 0; padding: 8px; border: 1px solid var(--line); border-radius: 4px; min-width: 0; }
+figcaption { font-size: 13px; overflow-wrap: anywhere; }
+code { font-size: 12px; color: var(--soft); }
+.molecule { display: block; width: 100%; height: auto; max-height: 200px; color: var(--ink); }
+.bond { fill: none; stroke: currentColor; stroke-width: 1.3; stroke-linecap: round; }
+.solid { fill: currentColor; }
+.marked { fill: var(--c5); opacity: 0.45; }
+.nitrogen { color: var(--c0); } .oxygen { color: var(--c1); } .halogen { color: var(--c2); }
+.phosphorus { color: var(--c3); } .sulfur { color: var(--c4); }
 """
 
 SCRIPT = """
@@ -45,6 +60,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const ascending = button.dataset.order !== "ascending";
     table.querySelectorAll("th button").forEach((other) => delete other.dataset.order);
     button.dataset.order = ascending ? "ascending" : "descending";
+    table.querySelectorAll("th").forEach((head) => head.removeAttribute("aria-sort"));
+    button.closest("th").setAttribute("aria-sort", button.dataset.order);
     const body = table.tBodies[0];
     const key = (row) => row.cells[column].textContent;
     const undefinedLast = (a, b) => isNaN(a) - isNaN(b);

@@ -20,7 +20,7 @@ def overview_table(tasks: Sequence[TaskContent], part: str) -> str:
         link = f'<a href="#task-{escape(task.name)}">{escape(task.name)}</a>'
         cells = [link, escape(task.level), escape(task.kind), str(len(task.labels)), escape(first or UNDEFINED)]
         rows.append([*cells, *(number(figure) for figure in figures)])
-    return table(["task", "level", "kind", "labels", "metric", "model", *baselines], rows, text_columns=5)
+    return table(["task", "level", "kind", "labels", "metric", "model", *baselines], rows, text_columns=5, name="tasks")
 
 
 def metrics_table(task: TaskContent) -> str:
@@ -37,7 +37,7 @@ def metrics_table(task: TaskContent) -> str:
             cells.append(number(score.get("mean")) + remark)
         rows.append([*cells, *(number(task.baselines[name].get(metric)) for name in baselines)])
     heads = ["metric", *task.scores, *(f"{name} (test)" for name in baselines)]
-    return table(heads, rows, text_columns=1)
+    return table(heads, rows, text_columns=1, name=f"metrics of {task.name}")
 
 
 def calibration_table(task: TaskContent) -> str:
@@ -45,12 +45,14 @@ def calibration_table(task: TaskContent) -> str:
     figures = task.calibration
     if task.kind == "regression":
         rows = [[level, number(share)] for name, share in figures.items() for level in [name.removeprefix("coverage_")]]
-        return table(["interval for", "share of test values inside"], rows, text_columns=1)
+        return table(["interval for", "share of test values inside"], rows, text_columns=1, name="intervals")
     rows = [
         [escape(said), number(figures.get(name)), number(figures.get(f"{name}_calibrated"))]
         for name, said in (("calibration_error", "calibration error (10 bins)"), ("brier", "Brier score"))
     ]
-    return table(["mean over labels, test", "as the model says", "calibrated"], rows, text_columns=1)
+    return table(
+        ["mean over labels, test", "as the model says", "calibrated"], rows, text_columns=1, name="calibration"
+    )
 
 
 def label_table(task: TaskContent, part: str) -> str:
@@ -64,7 +66,7 @@ def label_table(task: TaskContent, part: str) -> str:
         [escape(label), str(used.get(label, 0)), *(number(score["labels"].get(label)) for score in scores.values())]
         for label in task.labels
     ]
-    return table(["label", "values", *scores], rows, text_columns=1, sortable=True)
+    return table(["label", "values", *scores], rows, text_columns=1, sortable=True, name=f"labels of {task.name}")
 
 
 def baseline_names(tasks: Sequence[TaskContent]) -> list[str]:
@@ -84,18 +86,21 @@ def table(
     text_columns: int,
     sortable: bool = False,
     whole: bool = False,
+    name: str = "table",
 ) -> str:
     """Return a table from plain heads and escaped cells; all but the first columns are numbers.
 
-    A long one scrolls in a box of its own, unless it is to be seen whole.
+    A long one scrolls in a box of its own, which the keyboard reaches, unless it is to be seen whole; `name` says what
+    is in the box.
     """
     styles = ["" if column < text_columns else ' class="number"' for column in range(len(heads))]
-    names = [f"<button>{escape(head)}</button>" if sortable else escape(head) for head in heads]
-    head = "".join(f"<th{style}>{name}</th>" for style, name in zip(styles, names, strict=True))
+    names = [f'<button type="button">{escape(head)}</button>' if sortable else escape(head) for head in heads]
+    head = "".join(f'<th scope="col"{style}>{head}</th>' for style, head in zip(styles, names, strict=True))
     body = "".join(
         f"<tr>{''.join(f'<td{style}>{cell}</td>' for style, cell in zip(styles, row, strict=True))}</tr>"
         for row in rows
     )
     kind = ' class="sortable"' if sortable else ""
     box = "scroll whole" if whole else "scroll"
-    return f'<div class="{box}"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    place = f'class="{box}" role="region" aria-label="{escape(name)}" tabindex="0"'
+    return f"<div {place}><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
