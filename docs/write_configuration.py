@@ -1,6 +1,6 @@
 """Write ``docs/configuration.md``, the reference of every configuration key, from the schema."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from molfound.config import Component, Experiment
 from molfound.config.schema import Section
+from molfound.data.manifest import Manifest
 
 PAGE = Path(__file__).parent / "configuration.md"
 HEAD = """# Configuration reference
@@ -22,6 +23,11 @@ TABLE = """
 | key | value | default | meaning |
 |---|---|---|---|
 """
+MANIFEST = """
+## Manifests of datasets
+
+Keys of a manifest, which says what a dataset's table holds; see [a dataset of your own](guide/custom_dataset.md).
+"""
 
 
 def main() -> None:
@@ -31,10 +37,15 @@ def main() -> None:
 
 def page() -> str:
     """Return the page's text."""
-    return HEAD + "".join(
-        f"\n## {heading}\n{TABLE}" + "".join(f"| {' | '.join(row)} |\n" for row in found)
-        for heading, found in groupby(rows(Experiment, ""), key=heading_of)
+    sections = groupby(rows(Experiment, ""), key=heading_of)
+    return (
+        HEAD + "".join(table(heading, found) for heading, found in sections) + MANIFEST + table("", rows(Manifest, ""))
     )
+
+
+def table(heading: str, found: Iterable[tuple[str, str, str, str]]) -> str:
+    """Return keys as a table, under a heading if there is one."""
+    return (f"\n## {heading}\n" if heading else "") + TABLE + "".join(f"| {' | '.join(row)} |\n" for row in found)
 
 
 def heading_of(row: tuple[str, str, str, str]) -> str:
@@ -98,6 +109,8 @@ def shown(value: Any) -> str:
     match value:
         case None:
             return "null"
+        case "":
+            return "''"
         case bool():
             return str(value).lower()
         case Component():

@@ -15,8 +15,10 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 OF_THE_ROOT = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 PAGES = [*(ROOT / name for name in OF_THE_ROOT), *sorted(DOCS.rglob("*.md"))]
-CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+FENCES = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+DOCUMENTED = re.compile(r"^::: (\S+)$", re.MULTILINE)
 HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
 
 
@@ -39,12 +41,10 @@ def leaves(navigation: Any) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub and Python-Markdown give to a page's headings."""
-    titles = [
-        heading["title"]
-        for heading in HEADING.finditer(re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S))
-    ]
-    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower()) for title in titles}
+    """Return the anchors of a page: those of its headings, the same on GitHub, and the names documented there."""
+    text = FENCES.sub("", page.read_text())
+    titles = [re.sub(r"[^\w\s-]", "", heading["title"]).strip().lower() for heading in HEADING.finditer(text)]
+    return {re.sub(r"[\s-]+", "-", title) for title in titles} | set(DOCUMENTED.findall(text))
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
@@ -55,7 +55,7 @@ def test_every_page_is_in_the_navigation_once() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for link in LINK.finditer(CODE.sub("", page.read_text())):
+    for link in LINK.finditer(CODE.sub("", FENCES.sub("", page.read_text()))):
         target, _, anchor = link["target"].partition("#")
         if "://" in target:
             continue
