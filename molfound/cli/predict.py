@@ -15,6 +15,7 @@ from molfound.cli.results import write_results_of
     "--interval", type=float, help="Also the bounds that hold a regression's value with this probability: 0.9."
 )
 @click.option("--calibrated", is_flag=True, help="Probabilities calibrated on the run's validation part.")
+@click.option("--deviation", is_flag=True, help="Also the standard deviation of each prediction.")
 @device_option
 @plugins_option
 def command(
@@ -27,11 +28,13 @@ def command(
     tasks: tuple[str, ...],
     interval: float | None,
     calibrated: bool,
+    deviation: bool,
     device: str,
     allow_plugins: bool,
 ) -> None:
     """Predict with the model of RUN for SMILES, or for the molecules of a CSV, TSV, Parquet, .smi or SDF file.
 
+    RUN is the folder of a run, or of an ensemble of several.
     One row per input row, in input order; a molecule that cannot be read has its reason in the column `rejected`.
     """
     write_results_of(
@@ -39,7 +42,7 @@ def command(
         inputs,
         output,
         lambda model: model.predictions(
-            tasks=tasks or None, interval=interval, calibrated=calibrated, conformers=conformers
+            tasks=tasks or None, interval=interval, calibrated=calibrated, deviation=deviation, conformers=conformers
         ),
         column=column,
         keep=keep,

@@ -7,17 +7,17 @@ import torch
 from molfound.errors import MolfoundError
 from molfound.inference.calibrated import load_calibration
 from molfound.inference.predictor import Predictor
-from molfound.model import load_model, load_specification, torch_device
+from molfound.model import complete_members, load_ensemble, load_model, load_specification, torch_device
 from molfound.plugins import restore_plugins
 from molfound.runs import find_run
 
 
 def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins: bool = False) -> Predictor:
-    """Return the model of a run, ready to predict.
+    """Return the model of a run, or the ensemble of several, ready to predict.
 
     Args:
-        run: a run folder, an archive of one, a model that comes with molfound, or one of a hub, see
-            `molfound.runs.find_run`.
+        run: a run folder or that of an ensemble, an archive of one, a model that comes with molfound, or one of a hub,
+            see `molfound.runs.find_run`.
         device: where the model computes, see `molfound.model.torch_device`; by default a GPU where there is one.
         allow_plugins: whether copies of plugins kept in the run may be executed. The original files of one's own
             plugins are used without asking as long as they are unchanged.
@@ -32,8 +32,10 @@ def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins:
         >>> model.predict(["CCO"])  # doctest: +SKIP
     """
     chosen, folder = torch_device(device), find_run(run)
-    if not (folder / "model.json").is_file():
+    members = complete_members(folder)
+    if not members and not (folder / "model.json").is_file():
         raise MolfoundError(f"{folder} holds no model: it has no model.json")
-    specification = load_specification(folder)
-    restore_plugins(specification.plugins, folder / "plugins", allow_copies=allow_plugins)
-    return Predictor(load_model(folder).to(chosen).eval(), load_calibration(folder))
+    for path in members or [folder]:
+        restore_plugins(load_specification(path).plugins, path / "plugins", allow_copies=allow_plugins)
+    model = load_ensemble(folder) if members else load_model(folder)
+    return Predictor(model.to(chosen).eval(), load_calibration(folder))

@@ -28,7 +28,7 @@ from molfound.inference.cells import Cells, frame
 from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
 from molfound.inference.embedding import EmbeddingReadout, embedding
 from molfound.inference.molecules import GivenMolecules, MoleculeRows
-from molfound.model import ModelSpecification, MolecularModel
+from molfound.model import ModelSpecification, MolecularModel, TaskModel
 from molfound.tasks.calibration import Calibration
 
 # Of atoms, in a batch of an encoder that represents pairs: its memory grows with them.
@@ -40,14 +40,14 @@ RowsToTable = Callable[[MoleculeRows], pa.Table]
 
 
 class Predictor:
-    """A trained model that predicts from SMILES.
+    """A trained model, or an ensemble of some, that predicts from SMILES.
 
     Args:
         model: in evaluation mode; it carries its features, encodings, tasks and normalisation.
         calibration: of its run, or None.
     """
 
-    def __init__(self, model: MolecularModel, calibration: Calibration | None = None) -> None:
+    def __init__(self, model: TaskModel, calibration: Calibration | None = None) -> None:
         self.model, self.calibration = model, calibration
         self.specification: ModelSpecification = model.specification
 
@@ -63,7 +63,7 @@ class Predictor:
     @property
     def layers(self) -> list[str]:
         """The names of the encoder's layers that can be embedded from, from its inputs to its output."""
-        return self.model.encoder.layers()
+        return self._single.encoder.layers()
 
     def predict(
         self,
@@ -72,6 +72,7 @@ class Predictor:
         tasks: Sequence[str] | None = None,
         interval: float | None = None,
         calibrated: bool = False,
+        deviation: bool = False,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> pd.DataFrame:
@@ -94,16 +95,23 @@ class Predictor:
                 with this probability, such as 0.9, for molecules like those of the run's validation part (split
                 conformal prediction).
             calibrated: return probabilities of binary tasks that were calibrated on the validation part.
+            deviation: also return, as ``task.label.deviation``, the standard deviation of each prediction, in its
+                units: of an ensemble that of its members' predictions.
             conformers: make so many per molecule, and return the mean of the predictions for each of them; None: the
                 one of lowest energy of as many as the training had.
             batch_size: molecules per forward pass, at most; it changes the speed only.
 
         Raises:
-            MolfoundError: an unknown task, with the nearest name, conformers for a model that reads none, or an
-                interval or calibrated probabilities that the run does not keep.
+            MolfoundError: an unknown task, with the nearest name, conformers for a model that reads none, an interval
+                or calibrated probabilities that the run does not keep, or deviations of a model that knows none.
         """
         predictions = self.predictions(
-            tasks=tasks, interval=interval, calibrated=calibrated, conformers=conformers, batch_size=batch_size
+            tasks=tasks,
+            interval=interval,
+            calibrated=calibrated,
+            deviation=deviation,
+            conformers=conformers,
+            batch_size=batch_size,
         )
         return _framed(molecules, predictions)
 
@@ -143,6 +151,7 @@ class Predictor:
         tasks: Sequence[str] | None = None,
         interval: float | None = None,
         calibrated: bool = False,
+        deviation: bool = False,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> RowsToTable:
@@ -153,6 +162,7 @@ class Predictor:
                 raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
         lines = calibrated_logits(self.calibration, chosen) if calibrated else {}
         bounds = None if interval is None else interval_bounds(self.calibration, interval, chosen)
+        deviating = self._deviating(chosen) if deviation else []
         outputs: dict[str, Output] = {}
         for name in chosen:
             task = self.model.tasks[name]
@@ -161,9 +171,12 @@ class Predictor:
             if bounds is not None and name in bounds.tasks:
                 for bound in ("low", "high"):
                     outputs[f"{name}.{bound}"] = Output(task.level, [f"{column}.{bound}" for column in columns], None)
+            if name in deviating:
+                named = [f"{column}.deviation" for column in columns]
+                outputs[f"{name}.deviation"] = Output(task.level, named, task.classes)
 
         def compute(batch: GraphBatch) -> dict[str, Tensor]:
-            predicted = self.model.predict(batch, lines) if lines else self.model.predict(batch)
+            predicted = self.model.predict(batch, lines, deviation=deviation)
             return predicted if bounds is None else bounds.added(predicted)
 
         return self._tables(outputs, compute, conformers, batch_size)
@@ -182,7 +195,7 @@ class Predictor:
                 f"the model cuts molecules to {self.specification.crop} atoms (data.crop), and what is cut off has no "
                 "embedding: choose another read-out than none"
             )
-        embedded = embedding(self.model, layer, readout)
+        embedded = embedding(self._single, layer, readout)
         # Of which width a layer is, its output alone can tell.
         arrays, _ = self.featurize(["C"])
         ((_, found),) = self._forward(arrays, lambda batch: {"e": embedded(batch)}, {"e": "graph"}, 1, 1)
@@ -192,6 +205,20 @@ class Predictor:
             return self._tables({"e": output}, lambda batch: {"e": embedded(batch)}, conformers, batch_size)
         output = Output("node", ["atoms"], width)
         return self._tables({"e": output}, lambda batch: {"e": embedded(batch)[:, None]}, conformers, batch_size)
+
+    @property
+    def _single(self) -> MolecularModel:
+        """The model, where it is one that has embeddings."""
+        if not isinstance(self.model, MolecularModel):
+            raise MolfoundError("an ensemble has no embedding: embed with one of its members, such as members/1 in it")
+        return self.model
+
+    def _deviating(self, tasks: Sequence[str]) -> list[str]:
+        """Return which of some tasks have deviations."""
+        found = [name for name in tasks if name in self.model.deviating]
+        if not found:
+            raise MolfoundError("deviations are those of an ensemble (molfound train --members), and this is one model")
+        return found
 
     def _tables(
         self, outputs: dict[str, "Output"], compute: Compute, conformers: int | None, batch_size: int
@@ -265,7 +292,7 @@ class Predictor:
             return
         collection = GraphCollection({"input": arrays}, crop=self.specification.crop)
         device = next(self.model.parameters()).device
-        pairs = self.model.encoder.widths.pairs is not None
+        pairs = self.model.represents_pairs
         # Molecules of one size stand together where they would be padded to the largest of their batch.
         limits = BatchLimits(batch_size, pairs=PAIRS_AT_ONCE if pairs else None, bucket=1 if pairs else None)
         positions = np.arange(len(collection))

@@ -16,6 +16,7 @@ from molfound.model.specification import SCHEMA_VERSION, ModelSpecification
 
 SPECIFICATION_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
+ENSEMBLE_FILE = "ensemble.json"
 
 
 def save_model(model: MolecularModel, folder: Path) -> None:
@@ -47,9 +48,11 @@ def load_specification(folder: Path) -> ModelSpecification:
     """Return the specification of the model in a folder.
 
     Raises:
-        MolfoundError: it is missing, not a specification, or made by a newer molfound.
+        MolfoundError: it is missing, not a specification, made by a newer molfound, or that of an ensemble.
     """
     path = folder / SPECIFICATION_FILE
+    if (folder / ENSEMBLE_FILE).is_file():
+        raise MolfoundError(f"{folder} is an ensemble of models: name one of them, in {folder / 'members'}")
     try:
         text = path.read_bytes()
     except OSError as error:

@@ -1,6 +1,6 @@
 """The model: encoder, read-outs and a head per task."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,6 +10,7 @@ from molfound.config.schema import Level
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
 from molfound.model.specification import ModelSpecification
+from molfound.model.task_model import Draw, Normalizers, Objectives, TaskLosses, TaskModel
 from molfound.nn.encoder_inputs import EncoderInputs
 from molfound.nn.encoders import Encoder, encoders
 from molfound.nn.pair_readouts import EdgeReadout, PairReadout, node_pairs
@@ -18,13 +19,13 @@ from molfound.nn.representations import Representations
 from molfound.tasks.corruption import CorruptedBatch
 from molfound.tasks.heads import heads
 from molfound.tasks.normalization import Normalizer
-from molfound.tasks.objectives import Objective, Sums, objectives
+from molfound.tasks.objectives import Sums, objectives
 from molfound.tasks.task_loss import TaskLoss
 
 Span = tuple[int, int]
 
 
-class MolecularModel(nn.Module):
+class MolecularModel(TaskModel):
     """Inputs and encoder, a read-out per level, a head and a normaliser per task.
 
     Args:
@@ -69,14 +70,20 @@ class MolecularModel(nn.Module):
         )
         self.losses = TaskLosses({name: TaskLoss(task) for name, task in self.tasks.items()})
 
-    def forward(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Return the predictions of each task whose dataset is in the batch, on that dataset's rows only.
+    @property
+    def deviating(self) -> Sequence[str]:
+        """No task: a single output of a head says nothing of how sure it is."""
+        return []
 
-        Returns:
-            By task ``[R, L]`` or ``[R, L, classes]``, rows as in ``batch.labels``: normalised units for a regression,
-            logits for classes.
-        """
-        return self._predictions(batch, self._own_datasets(batch))
+    @property
+    def represents_pairs(self) -> bool:
+        """Whether the encoder represents the pairs of atoms."""
+        return self.encoder.widths.pairs is not None
+
+    def draws(self, batch: GraphBatch, datasets: Mapping[str, str | None] | None = None) -> Sequence[Draw]:
+        """Return what the heads give, once."""
+        chosen = dict.fromkeys(self.tasks) if datasets is None else datasets
+        return [self._read(self._encoded(batch), batch, chosen) if chosen else {}]
 
     def restore(self, corrupted: CorruptedBatch) -> tuple[dict[str, Tensor], dict[str, Sums]]:
         """Return the predictions of `forward`, made from what is left of a batch, and each objective's sums."""
@@ -91,34 +98,6 @@ class MolecularModel(nn.Module):
         for name in self.objectives:
             weights |= {f"{name}/{loss}": weight for loss, weight in self.objectives[name].weights.items()}
         return weights
-
-    def predict(
-        self, batch: GraphBatch, adjusted: Mapping[str, Callable[[Tensor], Tensor]] | None = None
-    ) -> dict[str, Tensor]:
-        """Return the predictions of every task for every graph of the batch, whatever their datasets.
-
-        Args:
-            batch: the graphs.
-            adjusted: what is made of the float32 logits of some tasks before they become probabilities.
-
-        Returns:
-            By task float32 ``[R, L]`` in original units for a regression, ``[R, L]`` probabilities of class 1 for a
-            binary task, ``[R, L, classes]`` probabilities for a multiclass one; R counts graphs, nodes, edges or pairs.
-        """
-        raw = self._predictions(batch, dict.fromkeys(self.tasks))
-        raw |= {name: adjust(raw[name].float()) for name, adjust in (adjusted or {}).items()}
-        return {name: self.finished(name, values) for name, values in raw.items()}
-
-    def finished(self, name: str, values: Tensor) -> Tensor:
-        """Return what the head of a task gave, in float32 and as `predict` says: original units or probabilities."""
-        values = values.float()
-        match self.tasks[name].kind:
-            case "regression":
-                return self.normalizers[name].denormalize(values)
-            case "binary":
-                return values.sigmoid()
-            case "multiclass":
-                return values.softmax(dim=-1)
 
     def represent(self, batch: GraphBatch, layer: str | None = None) -> Representations:
         """Return the representations of the nodes, and those that the heads read at the levels of the model's tasks.
@@ -146,13 +125,6 @@ class MolecularModel(nn.Module):
         parts = [self.specification.model.encoder.name, f"{_count(self):,} parameters"]
         parts += [f"{kind}: {names}" for kind, names in (("tasks", tasks), ("objectives", objectives)) if names]
         return f"MolecularModel({', '.join(parts)})"
-
-    def _predictions(self, batch: GraphBatch, datasets: Mapping[str, str | None]) -> dict[str, Tensor]:
-        """Return what the heads of some tasks give, each on the graphs of one dataset, or of all of them (None)."""
-        return self._read(self._encoded(batch), batch, datasets) if datasets else {}
-
-    def _own_datasets(self, batch: GraphBatch) -> dict[str, str | None]:
-        return {name: task.dataset for name, task in self.tasks.items() if task.dataset in batch.datasets}
 
     def _read(self, made: Representations, batch: GraphBatch, datasets: Mapping[str, str | None]) -> dict[str, Tensor]:
         # Not by span: its numbers, used as keys, would have torch.compile compile anew for every batch.
@@ -186,36 +158,6 @@ class MolecularModel(nn.Module):
         else:
             read = self.readouts["node_pair"](made.nodes, node_pairs(batch.node_ptr[first : last + 1]))
         return read
-
-
-class Objectives(nn.ModuleDict):
-    """Objectives by name."""
-
-    def __getitem__(self, key: str) -> Objective:
-        """Return an objective."""
-        objective = super().__getitem__(key)
-        assert isinstance(objective, Objective)
-        return objective
-
-
-class Normalizers(nn.ModuleDict):
-    """Normalisers by task."""
-
-    def __getitem__(self, key: str) -> Normalizer:
-        """Return a task's normaliser."""
-        normalizer = super().__getitem__(key)
-        assert isinstance(normalizer, Normalizer)
-        return normalizer
-
-
-class TaskLosses(nn.ModuleDict):
-    """Losses by task."""
-
-    def __getitem__(self, key: str) -> TaskLoss:
-        """Return a task's loss."""
-        loss = super().__getitem__(key)
-        assert isinstance(loss, TaskLoss)
-        return loss
 
 
 def count_parameters(specification: ModelSpecification) -> dict[str, int]:

@@ -70,6 +70,11 @@ class Normalizer(nn.Module):
         """Return predictions [R, L] in original units, float32."""
         return predictions.float() * self.deviation + self.mean
 
+    def taken_over(self, predictions: Tensor, other: "Normalizer") -> Tensor:
+        """Return predictions [R, L], in the normalised units of another, in these units; unchanged where both agree."""
+        scale, shift = other.deviation / self.deviation, (other.mean - self.mean) / self.deviation
+        return predictions.float() * scale + shift
+
     def extra_repr(self) -> str:
         """Return what `repr` shows: the number of labels."""
         return f"labels={len(self.mean)}"

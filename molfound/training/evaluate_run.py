@@ -4,17 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from molfound.config import load_config
+from molfound.config.schema import Experiment
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.errors import MolfoundError, did_you_mean
-from molfound.model import load_model, load_specification, torch_device
+from molfound.model import (
+    MolecularModel,
+    TaskModel,
+    complete_members,
+    load_ensemble,
+    load_model,
+    load_specification,
+    torch_device,
+)
 from molfound.plugins import restore_plugins
 from molfound.runs import find_run
 from molfound.tasks.task import Task
 from molfound.training.corrupting import make_corruptor
+from molfound.training.ensembling import ensemble_mixture
 from molfound.training.evaluation import Scores, evaluate
 from molfound.training.fit_check import check_data_fits
-from molfound.training.mixture import load_task_mixture
+from molfound.training.mixture import TaskMixture, load_task_mixture
 from molfound.training.run_folder import RunFolder
 
 
@@ -26,7 +36,7 @@ def evaluate_run(
     device: str = "auto",
     allow_plugins: bool = False,
 ) -> tuple[dict[str, Task], Scores]:
-    """Return the run's tasks and their scores on a part of its datasets.
+    """Return the tasks of a run, or of an ensemble, and their scores on a part of its datasets.
 
     Args:
         name: of the run, see `molfound.runs.find_run`; it has to have its ``config.yaml``.
@@ -41,6 +51,9 @@ def evaluate_run(
     chosen = torch_device(device)
     folder = find_run(name)
     run = RunFolder.existing(folder)
+    if complete_members(folder):
+        experiment, mixture = ensemble_mixture(folder, overrides, allow_plugins=allow_plugins)
+        return mixture.tasks, _evaluated(load_ensemble(folder).to(chosen), experiment, mixture, part)
     if not run.model.is_file():
         raise MolfoundError(f"{folder} has no model yet: its training has not completed an epoch")
     specification = load_specification(folder)
@@ -48,11 +61,15 @@ def evaluate_run(
     experiment = load_config(run.config, overrides).model_copy(update={"plugins": tuple(map(str, plugins))})
     mixture = load_task_mixture(experiment, None)
     check_data_fits(specification, experiment, mixture.tasks, folder)
+    return mixture.tasks, _evaluated(load_model(folder).to(chosen), experiment, mixture, part)
+
+
+def _evaluated(model: TaskModel, experiment: Experiment, mixture: TaskMixture, part: str) -> Scores:
     parts = mixture.graphs.part_names
     if part not in parts:
         raise MolfoundError(f"the run's datasets have no part '{part}'{did_you_mean(part, parts)}")
     limits = BatchLimits.of(experiment.data.batch)
     batches = evaluation_batches(mixture.graphs.collection, mixture.graphs.positions(part), limits)
-    model = load_model(folder).to(chosen)
     memory = experiment.training.metrics_mib << 20
-    return mixture.tasks, evaluate(model, batches, make_corruptor(experiment, model), memory=memory)
+    corruptor = make_corruptor(experiment, model) if isinstance(model, MolecularModel) else None
+    return evaluate(model, batches, corruptor, memory=memory)

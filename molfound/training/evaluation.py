@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from molfound.data.batch import GraphBatch
-from molfound.model import MolecularModel
+from molfound.model import MolecularModel, TaskModel
 from molfound.tasks.corruption import CorruptedBatch
 from molfound.tasks.losses import Reduction
 from molfound.tasks.objectives import Sums
@@ -75,7 +75,7 @@ class Evaluation:
 
     def __init__(
         self,
-        model: MolecularModel,
+        model: TaskModel,
         corruptor: Corruptor | None = None,
         *,
         memory: int = MEMORY,
@@ -111,6 +111,7 @@ class Evaluation:
 
     @torch.no_grad()
     def _update_objectives(self, corrupted: CorruptedBatch) -> None:
+        assert isinstance(self.model, MolecularModel)  # an ensemble has no objectives
         _, sums = self.model.restore(corrupted)
         added = {
             name: {key: value.detach().double().cpu() for key, value in totals.items()} for name, totals in sums.items()
@@ -142,7 +143,7 @@ def _added(some: dict[str, Sums], others: dict[str, Sums]) -> dict[str, Sums]:
 
 
 def evaluate(
-    model: MolecularModel, batches: Iterable[GraphBatch], corruptor: Corruptor | None = None, *, memory: int = MEMORY
+    model: TaskModel, batches: Iterable[GraphBatch], corruptor: Corruptor | None = None, *, memory: int = MEMORY
 ) -> Scores:
     """Return the scores of a model, in evaluation mode, over batches with labels.
 
@@ -158,7 +159,7 @@ def evaluate(
     return evaluation.compute()
 
 
-def predicted(model: MolecularModel, batches: Iterable[GraphBatch]) -> Iterator[tuple[dict[str, Tensor], GraphBatch]]:
+def predicted(model: TaskModel, batches: Iterable[GraphBatch]) -> Iterator[tuple[dict[str, Tensor], GraphBatch]]:
     """Yield what the heads of a model, in evaluation mode, give for each batch, and the batch, on its device."""
     model.eval()
     device = next(model.parameters()).device

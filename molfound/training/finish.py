@@ -10,7 +10,7 @@ from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
-from molfound.model import MolecularModel, load_model, torch_device
+from molfound.model import MolecularModel, TaskModel, load_model, torch_device
 from molfound.plugins import load_plugins
 from molfound.runs import find_run
 from molfound.tasks.calibration import Calibration
@@ -31,7 +31,7 @@ from molfound.training.worst_molecules import worst_molecules
 def finish(
     experiment: Experiment,
     mixture: TaskMixture,
-    model: MolecularModel,
+    model: TaskModel,
     run: RunFolder,
     reporter: EpochReporter,
     corruptor: Corruptor | None,
@@ -108,7 +108,7 @@ def embeddings_fit(mixture: TaskMixture, task: Task) -> bool:
 
 
 def mixture_baselines(
-    experiment: Experiment, mixture: TaskMixture, model: MolecularModel | None = None
+    experiment: Experiment, mixture: TaskMixture, model: TaskModel | None = None
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return ``{task: {baseline: {metric: mean over labels}}}`` on the test part, fitted to the training part.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from molfound.data.batch import GraphBatch
 from molfound.data.shards import partial_file
 from molfound.data.table_order import table_order
-from molfound.model import MolecularModel
+from molfound.model import TaskModel
 from molfound.tasks.task import Task
 from molfound.tasks.task_metrics import MEMORY
 from molfound.training.collected_table import CollectedTable
@@ -33,7 +33,7 @@ class LabelledPredictions:
         memory: bytes of all tasks together that are held in memory; what is beyond goes to a temporary file.
     """
 
-    def __init__(self, model: MolecularModel, mixture: TaskMixture, *, memory: int = MEMORY) -> None:
+    def __init__(self, model: TaskModel, mixture: TaskMixture, *, memory: int = MEMORY) -> None:
         self.model, self.mixture, self.memory = model, mixture, memory
         self._tables: dict[str, CollectedTable] = {name: CollectedTable() for name in mixture.tasks}
 

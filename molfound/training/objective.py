@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from molfound.data.batch import GraphBatch
-from molfound.model import MolecularModel
+from molfound.model import MolecularModel, TaskModel
 from molfound.tasks.losses import LossSums
 from molfound.tasks.objectives import Sums
 from molfound.tasks.task import Task
@@ -47,7 +47,7 @@ def with_present_labels(batch: GraphBatch) -> GraphBatch:
     return replace(batch, labels=labels)
 
 
-def objective_losses(model: MolecularModel, sums: Mapping[str, Sums]) -> dict[str, Tensor]:
+def objective_losses(model: TaskModel, sums: Mapping[str, Sums]) -> dict[str, Tensor]:
     """Return the losses of every objective from its sums, such as ``denoising/coordinates``."""
     return {
         f"{name}/{loss}": value

@@ -10,10 +10,12 @@ from typing import Any
 
 from molfound.data.shards import write_atomically, writing_to
 from molfound.errors import MolfoundError
+from molfound.model.ensemble import ensemble_members
+from molfound.model.files import ENSEMBLE_FILE
 
 
 class RunFolder:
-    """The files of a run.
+    """The files of a run, or of an ensemble, which has its members' runs in a folder of its own.
 
     Args:
         path: the folder; it need not exist yet.
@@ -37,6 +39,8 @@ class RunFolder:
         self.plugins = path / "plugins"
         self.tensorboard = path / "tensorboard"
         self.report = path / "report.html"
+        self.ensemble = path / ENSEMBLE_FILE
+        self.members = path / "members"
 
     @classmethod
     def existing(cls, path: Path) -> "RunFolder":
@@ -53,7 +57,8 @@ class RunFolder:
     @property
     def has_progress(self) -> bool:
         """Whether a training has left anything here that could be lost."""
-        return self.last_checkpoint.exists() or self.model.exists()
+        of_members = (RunFolder(path).has_progress for path in ensemble_members(self.path))
+        return self.last_checkpoint.exists() or self.model.exists() or any(of_members)
 
     def check_place(self) -> None:
         """Raise `MolfoundError` if there can be no such folder, because a file is in its way, say; make nothing yet."""
@@ -64,7 +69,10 @@ class RunFolder:
         """Remove what an earlier run left in the folder; where there was none, nothing is ours."""
         if not (self.config.is_file() or self.has_progress):
             return
+        if self.ensemble.is_file() and self.members.is_dir():
+            shutil.rmtree(self.members)
         for path in (
+            self.ensemble,
             self.data,
             self.model,
             self.specification,

@@ -91,7 +91,7 @@ def test_probabilities_are_moved_along_the_fitted_line(run: RunFolder) -> None:
     model.calibration = model.calibration.model_copy(update={"probabilities": {"acid": line}})
     sure = torch.tensor([[-40.0], [-20.0], [15.0], [20.0], [40.0]])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(model.model, "_predictions", lambda *_: dict.fromkeys(model.tasks, sure))
+        patched.setattr(model.model, "draws", lambda *_: [dict.fromkeys(model.tasks, sure)])
         found = model.predict(["C"] * 5, tasks=["acid"], calibrated=True)["acid.acid"]
     np.testing.assert_allclose(found, expit(0.2 * sure[:, 0].double().numpy() - 1), rtol=1e-5)
 
