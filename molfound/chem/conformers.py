@@ -20,8 +20,8 @@ from rdkit.Chem.rdForceFieldHelpers import (
     UFFHasAllMoleculeParams,
     UFFOptimizeMoleculeConfs,
 )
-from scipy.spatial.distance import pdist
 
+from molfound.chem.distances import pair_distances
 from molfound.chem.edges import offsets
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit, without_map_numbers
 from molfound.chem.watched import Hang, watched
@@ -263,7 +263,7 @@ def generate_conformers(molecule: Chem.Mol, options: ConformerOptions) -> Confor
 
 def coincident(coordinates: npt.NDArray[np.floating]) -> bool:
     """Return whether any two of n atoms, [n, 3] in Å, are nearer than `COINCIDENT`."""
-    return len(coordinates) > 1 and bool(pdist(coordinates).min() < COINCIDENT)
+    return len(coordinates) > 1 and bool(pair_distances(coordinates).min() < COINCIDENT)
 
 
 def canonical_numbering(molecule: Chem.Mol) -> tuple[str, Chem.Mol, list[int]]:

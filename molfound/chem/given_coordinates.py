@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from rdkit import Chem
-from scipy.spatial.distance import pdist
 
 from molfound.chem.conformers import ConformerProblem, Conformers, ProblemReason, coincident
+from molfound.chem.distances import pair_distances
 
 LONGEST_BOND = 1.3
 """In sums of two covalent radii; atoms two bonds apart are 1.6 or more."""
@@ -195,7 +195,7 @@ def _nearest_pairs(numbers: npt.NDArray[np.int64], positions: Positions, count: 
     A fixed length would join opposite corners of small cages, which lie hardly further apart than bonded atoms.
     """
     begin, end = np.triu_indices(len(numbers), 1)
-    ratios = pdist(positions) / (_RADII[numbers[begin]] + _RADII[numbers[end]])
+    ratios = pair_distances(positions) / (_RADII[numbers[begin]] + _RADII[numbers[end]])
     chosen = np.argsort(ratios, kind="stable")[:count]
     return list(zip(begin[chosen].tolist(), end[chosen].tolist(), strict=True))
 

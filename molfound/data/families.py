@@ -147,14 +147,17 @@ def requested_families(
     return tuple(families)
 
 
-def column_digest(column: pa.Array) -> str:
-    """Return a hash of a column's values, however the array lies in memory.
+def column_digest(column: pa.Array | pa.ChunkedArray) -> str:
+    """Return a hash of a column's values, however the array lies in memory and in how many chunks.
 
     >>> column_digest(pa.array(["a", None, "b"])) == column_digest(pa.array(["x", "a", None, "b"]).slice(1))
     True
+    >>> column_digest(pa.array([1, None])) == column_digest(pa.chunked_array([[1], [None]]))
+    True
     """
     digest = hashlib.blake2b(digest_size=16)
-    for content in _contents(column):
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    for content in _contents(whole):
         digest.update(content)
     return digest.hexdigest()
 

@@ -19,6 +19,7 @@ from molfound.data.families import Family, LabelTask, column_digest, requested_f
 from molfound.data.generators import generated_table
 from molfound.data.index import INDEX, Index, StoredFamily, UnreadableIndexError
 from molfound.data.manifest import Manifest, locate_files
+from molfound.data.memory import release_free_memory
 from molfound.data.present import present_shards, remove_others, whole_shard
 from molfound.data.progress import MoleculeProgress
 from molfound.data.row_lists import FLAT_FILE, REJECTED_FILE, listed, reason_counts, write_lists
@@ -197,8 +198,10 @@ class _Preparation:
                 else:
                     bar.advance(block.num_rows, computed=False)
                 rows += block.num_rows
+                del block  # before the next one is read: of a wide table it takes a hundred megabytes
             if builders is not None:
                 builders.finish()
+        release_free_memory()
         return self._concluded(rows)
 
     def _check_writable(self, missing: Family) -> None:
@@ -211,7 +214,7 @@ class _Preparation:
     def _missing_shards(self, block: pa.Table, say: Callable[[str], None]) -> list[tuple[Family, str]]:
         """Return the shards to build for the next block, and take those that are there."""
         number = len(self.stems[self.families[0].folder])
-        digests = {name: column_digest(block[name].chunk(0)) for name in block.column_names}
+        digests = {name: column_digest(block[name]) for name in block.column_names}
         for family in (*self.families, *self.others):
             self.stems[family.folder].append(family.shard_stem(number, digests))
         missing = []
@@ -231,7 +234,7 @@ class _Preparation:
         # Thousands of mostly empty label columns are fifty times smaller so, and several jobs are in memory at once.
         options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
         with pa.ipc.new_stream(sink, block.select(columns).schema, options=options) as writer:
-            writer.write_table(block.select(columns))
+            writer.write_table(block.select(columns).combine_chunks())
         content = sink.getvalue().to_pybytes()
         return Job(self.folder, first_row, self.manifest.smiles, self.data.max_heavy_atoms, content, shards)
 

@@ -21,7 +21,7 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LISTS = (".smi", ".smiles", ".txt")
 SDF = ".sdf"
 READ_BYTES = 8 << 20  # of a delimited file at a time, of which Arrow reads some thirty ahead; no row may be longer
-READ_ROWS = 8192  # of a Parquet file at a time
+READ_ROWS = 1024  # of a Parquet file at a time, which may have thousands of columns
 READ_RECORDS = 1024  # of an SDF at a time
 BUFFER = 1 << 16  # of each column of a Parquet file, so that a row group of any size is read piece by piece
 

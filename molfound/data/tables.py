@@ -10,6 +10,8 @@ from molfound.data.column_types import common_type, plain
 from molfound.data.table_files import open_table_file, readable
 from molfound.errors import MolfoundError, did_you_mean
 
+MOST_TEXT = (1 << 31) - 1  # bytes of an array, which Arrow counts in 31 bits
+
 
 class Table:
     """The rows of one or many files with the same columns, numbered from 0 through all the files.
@@ -74,7 +76,7 @@ class Table:
                 raise MolfoundError(f"{self._files[0].path} has no column '{name}'{did_you_mean(name, self.columns)}")
 
     def blocks(self, columns: Sequence[str], block_rows: int) -> Iterator[pa.Table]:
-        """Yield these columns in blocks of `block_rows` rows; the last block holds what is left.
+        """Yield these columns in blocks of `block_rows` rows, of several chunks; the last block holds what is left.
 
         Raises:
             MolfoundError: an unknown column, a malformed file, a table without rows, or a block with 2 GiB of text.
@@ -90,8 +92,10 @@ class Table:
                 pending.append(taken)
                 count += taken.num_rows
                 if count == block_rows:
-                    yield self._block(pending)
-                    pending, count = [], 0
+                    block, pending, count = self._block(pending), [], 0
+                    del taken
+                    yield block
+                    del block  # who has asked for the next one is done with it
         if pending:
             yield self._block(pending)
         if not found:
@@ -103,9 +107,9 @@ class Table:
         return pa.concat_arrays([batch.column(0) for batch in self._batches([name])] or [pa.array([], pa.string())])
 
     def _block(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:
-        table = pa.Table.from_batches(batches).combine_chunks()
+        table = pa.Table.from_batches(batches)
         for name in table.column_names:
-            if table[name].num_chunks > 1:  # Arrow counts the characters of an array in 31 bits
+            if pa.types.is_string(self.types[name]) and table[name].nbytes > MOST_TEXT:
                 raise MolfoundError(
                     f"{self._files[0].path}: column '{name}' has over 2 GiB of text in {table.num_rows:,} rows; choose "
                     "a smaller data.block_rows"

@@ -11,7 +11,7 @@ from torch import Tensor
 from molfound.tasks.aggregation import reported_metrics
 from molfound.tasks.collected import CollectedPredictions, LabelledRows, joined, label_ranges
 from molfound.tasks.normalization import Normalizer
-from molfound.tasks.packed import Floats, Ints, PackedPredictions
+from molfound.tasks.packed import Floats, Ints, PackedPredictions, label_order
 from molfound.tasks.task import Task
 
 MEMORY = 1 << 30
@@ -126,7 +126,22 @@ class TaskMetrics:
         rows = np.empty((len(cell), self.collected.width), np.float32)
         rows[:, :-1] = predictions.reshape(-1, self.collected.width - 1)[cell]
         rows[:, -1] = targets.reshape(-1)[cell]
-        self.collected.add(LabelledRows(label.astype(np.int32), rows))
+        self._add(LabelledRows(label.astype(np.int32), rows))
+
+    def add(self, label: NDArray[np.integer], prediction: NDArray[np.floating], target: NDArray[np.floating]) -> None:
+        """Add values of some labels in any order: predictions [V] or [V, classes], targets [V], no NaN among them.
+
+        Raises:
+            MolfoundError: the bound of memory is passed and the disk is full.
+        """
+        order = label_order(label.astype(np.int32))
+        rows = np.empty((len(label), self.collected.width), np.float32)
+        rows[:, :-1] = prediction.reshape(len(label), self.collected.width - 1)[order]
+        rows[:, -1] = target[order]
+        self._add(LabelledRows(label[order].astype(np.int32), rows))
+
+    def _add(self, rows: LabelledRows) -> None:
+        self.collected.add(rows)
         if self.collected.held > self.memory:
             self.spill()
 
@@ -178,15 +193,6 @@ class TaskMetrics:
         given: list[Any] = [None] * dist.get_world_size(self.group)
         dist.all_gather_object(given, mine, self.group)
         return given
-
-
-def task_scores(task: Task, packed: PackedPredictions) -> TaskScores:
-    """Return the scores of packed predictions of all labels of a task, the flattened ones included."""
-    scores = label_scores(task, packed)
-    if not _has_flattened(task):
-        return scores
-    pooled = PackedPredictions.of(np.zeros_like(packed.label), packed.prediction, packed.target, 1)
-    return scores._replace(flattened=flattened_scores(task, pooled))
 
 
 def label_scores(task: Task, packed: PackedPredictions) -> TaskScores:

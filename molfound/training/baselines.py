@@ -1,6 +1,6 @@
 """Baselines on the model's own rows: the training mean, and random forests on Morgan counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,9 +15,9 @@ from molfound.config.schema import Kind, Level
 from molfound.data.workers import available_cores
 from molfound.tasks.label_summary import LabelSummary, class_count
 from molfound.tasks.normalization import Normalizer
-from molfound.tasks.packed import Floats, PackedPredictions, divide
+from molfound.tasks.packed import Floats, divide
 from molfound.tasks.task import Task
-from molfound.tasks.task_metrics import task_scores
+from molfound.tasks.task_metrics import MEMORY, TaskMetrics
 
 LEAST_PROBABILITY = 1e-6
 SPLIT_SHARE = 1 / 3  # of the columns, from which a split of a regression chooses; of classes the square root
@@ -65,7 +65,12 @@ class Forest:
 
 
 def mean_scores(
-    task: Task, train: LabelSummary, test: LabelPairs, normalizer: Normalizer | None = None
+    task: Task,
+    train: LabelSummary,
+    test: Iterable[LabelPairs],
+    normalizer: Normalizer | None = None,
+    *,
+    memory: int = MEMORY,
 ) -> dict[str, float | None]:
     """Return the task's metrics on the test labels, mean over labels, if each is predicted by its training mean.
 
@@ -74,11 +79,12 @@ def mean_scores(
     Args:
         task: whose metrics and normalisation.
         train: summary of the training labels.
-        test: the test labels.
+        test: the test labels, some at a time.
         normalizer: the model's; None: that of the training labels, which a model has that takes over none.
+        memory: bytes of them that are held in memory, see `TaskMetrics`.
     """
     means = label_means(train, task.kind)
-    return baseline_scores(task, means[test.label], train, test, normalizer)
+    return _scores_of_pieces(task, ((means[pairs.label], pairs) for pairs in test), train, normalizer, memory)
 
 
 def forest_scores(
@@ -238,26 +244,40 @@ def baseline_scores(
     Of a label without training values nothing is predicted (NaN), and its values do not count. Without a normaliser,
     that of the training labels serves.
     """
-    known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
-    prediction, test = prediction[known], LabelPairs(test.label[known], test.values[known])
-    means = task_scores(task, _packed(task, prediction, train, test, normalizer)).mean
+    return _scores_of_pieces(task, [(prediction, test)], train, normalizer)
+
+
+def _scores_of_pieces(
+    task: Task,
+    pieces: Iterable[tuple[Floats, LabelPairs]],
+    train: LabelSummary,
+    normalizer: Normalizer | None,
+    memory: int = MEMORY,
+) -> dict[str, float | None]:
+    """Return the metrics of predictions and test labels that come some at a time, see `baseline_scores`."""
+    if task.kind != "regression" or task.normalize == "none":
+        normalizer = None
+    elif normalizer is None:
+        normalizer = Normalizer.of(train, task.labels)
+    metrics = TaskMetrics(task, normalizer, memory=memory)
+    for prediction, (label, targets) in pieces:
+        known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
+        metrics.add(*_in_metric_units(task, label[known], prediction[known], targets[known], normalizer))
+    means = metrics.compute().mean
     return {metric: None if np.isnan(value) else value for metric, value in means.items()}
 
 
-def _packed(
-    task: Task, values: Floats, train: LabelSummary, test: LabelPairs, normalizer: Normalizer | None
-) -> PackedPredictions:
+def _in_metric_units(
+    task: Task, label: NDArray[np.int64], values: Floats, targets: NDArray[np.floating], normalizer: Normalizer | None
+) -> tuple[NDArray[np.int64], Floats, Floats]:
     """Return predictions and targets as the model's metrics take them: normalised units, or logits and classes."""
-    label, targets = test.label, test.values.astype(np.float64)
-    deviation = None
-    if task.kind == "regression" and task.normalize != "none":
-        normalizer = normalizer or Normalizer.of(train, task.labels)
+    goals = targets.astype(np.float64)
+    if normalizer is not None:
         mean, deviation = (tensor.double().cpu().numpy() for tensor in (normalizer.mean, normalizer.deviation))
-        values, targets = (values - mean[label]) / deviation[label], (targets - mean[label]) / deviation[label]
+        values, goals = (values - mean[label]) / deviation[label], (goals - mean[label]) / deviation[label]
     elif task.kind == "binary":
         share = np.clip(values, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
         values = np.log(share) - np.log1p(-share)
     elif task.kind == "multiclass":
         values = np.log(np.clip(values, LEAST_PROBABILITY, 1))
-    narrow = (label.astype(np.int32), values.astype(np.float32), targets.astype(np.float32))
-    return PackedPredictions.of(*narrow, len(task.labels), deviation)
+    return label, values, goals

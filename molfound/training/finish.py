@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from molfound.config import to_yaml
 from molfound.config.schema import Experiment
 from molfound.data.loader import evaluation_batches
@@ -15,7 +13,7 @@ from molfound.plugins import load_plugins
 from molfound.runs import find_run
 from molfound.tasks.calibration import Calibration
 from molfound.tasks.task import Task
-from molfound.training.baselines import Forest, LabelPairs, forest_scores, mean_scores
+from molfound.training.baselines import Forest, forest_scores, mean_scores
 from molfound.training.calibrating import calibrate, with_test_figures
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
@@ -126,8 +124,11 @@ def mixture_baselines(
     for name, task in mixture.tasks.items():
         normalizer = None if model is None else model.normalizers[name]
         if "mean" in experiment.run.baselines:
-            pairs = [np.concatenate(column) for column in zip(*label_pairs(mixture, task, "test"), strict=True)]
-            scores[name]["mean"] = mean_scores(task, mixture.training_labels[name], LabelPairs(*pairs), normalizer)
+            test_labels = label_pairs(mixture, task, "test")
+            memory = experiment.training.metrics_mib << 20
+            scores[name]["mean"] = mean_scores(
+                task, mixture.training_labels[name], test_labels, normalizer, memory=memory
+            )
         if "forest" in experiment.run.baselines and forest_fits(mixture, task):
             train, test = (mixture.labelled(task, part) for part in ("train", "test"))
             scores[name]["forest"] = forest_scores(task, train, test, Forest(seed=experiment.seed), normalizer)

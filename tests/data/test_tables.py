@@ -1,5 +1,6 @@
 import gzip
 import tracemalloc
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +24,16 @@ def written(folder: Path, ending: str, frame: pd.DataFrame = FRAME, stem: str = 
     else:
         frame.to_csv(path, index=False, sep="\t" if ".tsv" in ending else ",")
     return path
+
+
+@pytest.fixture
+def arrow_memory() -> Iterator[pa.MemoryPool]:
+    """Arrow's memory, of which the peak is counted from here on."""
+    pool = pa.proxy_memory_pool(pa.default_memory_pool())
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    yield pool
+    pa.set_memory_pool(before)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet"])
@@ -74,7 +85,7 @@ def test_a_type_that_changes_midway_is_read_as_one_that_holds_both(
     table = Table([tmp_path / "*.parquet"])
     (block,) = table.blocks(["y"], 5)
     assert table.types["y"] == block.schema.types[0] == kind
-    assert block["y"].chunk(0) == pa.concat_arrays([first.cast(kind), then.cast(kind)])
+    assert block["y"].combine_chunks() == pa.concat_arrays([first.cast(kind), then.cast(kind)])
 
 
 @pytest.mark.parametrize(
@@ -306,3 +317,15 @@ def test_wildcards_expand_in_the_table_s_order_each_column_once() -> None:
         expand_columns(["grap_*"], columns)
     with pytest.raises(MolfoundError, match="label column 'graph_aa' matches no column; did you mean 'graph_a'"):
         expand_columns(["graph_aa"], columns)
+
+
+def test_one_block_of_a_wide_table_is_in_memory_at_a_time(tmp_path: Path, arrow_memory: pa.MemoryPool) -> None:
+    values = np.random.default_rng(0).random((4 * table_files.READ_ROWS, 100))
+    names = [f"y{number}" for number in range(values.shape[1])]
+    pq.write_table(pa.table(list(values.T), names=names), tmp_path / "t.parquet", row_group_size=500)
+    before, found = arrow_memory.max_memory(), []
+    for block in Table([tmp_path / "t.parquet"]).blocks(names, 2 * table_files.READ_ROWS):
+        found.append(block["y7"].to_numpy())
+        del block
+    assert arrow_memory.max_memory() < before + 0.8 * values.nbytes
+    np.testing.assert_array_equal(np.concatenate(found), values[:, 7])

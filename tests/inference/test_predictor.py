@@ -1,5 +1,7 @@
 """Predictions: one row per SMILES, in the order of label tables, whatever the batch."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,3 +169,10 @@ def test_kept_predictions_number_items_as_the_lists_do(
         assert kept["item"].tolist() == kept["target"].tolist() == kept["prediction"].tolist()
         assert all(items.tolist() == list(range(len(items))) for _, items in kept.groupby("row")["item"])
     assert not list((tmp_path / "predictions").glob(".*"))
+
+
+def test_predicting_loads_no_library_that_it_does_not_need():
+    program = "import sys, molfound.inference, molfound.inference.files; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"lightning", "omegaconf", "sklearn", "datamol", "matplotlib", "scipy.spatial", "torch._dynamo"}
+    assert heavy & set(loaded) == set()

@@ -13,7 +13,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_sco
 
 from molfound.config.component import Component
 from molfound.tasks import collected
-from molfound.tasks.task_metrics import TaskMetrics, task_scores
+from molfound.tasks.task_metrics import TaskMetrics
 from tests.tasks.examples import fitted_normalizer, random_packed, task_of
 from tests.tasks.two_processes import score_shares
 
@@ -120,13 +120,17 @@ def test_flattened_metrics_pool_the_labels():
     assert entry == {"mean": scores.mean["auroc_flattened"], "labels": {}, "used": {}, "undefined": 0}
 
 
-def test_scores_of_packed_predictions_are_those_of_the_stream():
+@pytest.mark.parametrize("memory", [1, 1 << 30])
+def test_scores_of_packed_predictions_are_those_of_dense_ones(memory):
     packed = random_packed("binary", 1, 90, 3, 8)
     dense = torch.full((2, 90, 3), torch.nan)
     rows = torch.arange(90)
     for table, values in zip(dense, (packed.prediction, packed.target), strict=True):
         table[rows, packed.label] = torch.from_numpy(values)
-    _assert_same(task_scores(_task("binary"), packed), _scores("binary", [tuple(dense)]))
+    metrics = TaskMetrics(_task("binary"), memory=memory)
+    for piece in np.array_split(np.random.default_rng(0).permutation(len(packed.label)), 3):
+        metrics.add(packed.label[piece], packed.prediction[piece], packed.target[piece])
+    _assert_same(metrics.compute(), _scores("binary", [tuple(dense)]))
 
 
 def test_undefined_labels_are_left_out_of_the_mean_and_counted():

@@ -66,7 +66,7 @@ def _summary(labels, classes=None):
 
 
 def _scores(task, train, test):
-    mean = mean_scores(task, _summary(train.labels, task.classes), _pairs(test.labels))
+    mean = mean_scores(task, _summary(train.labels, task.classes), [_pairs(test.labels)])
     return {"mean": mean, "forest": forest_scores(task, train, test, SMALL)}
 
 
@@ -86,10 +86,18 @@ def test_a_label_without_training_values_is_left_out_of_what_is_flattened():
     task = _task("regression", metrics=metrics, normalize="none")
     train, test = (_labels(smiles, "regression", seed) for smiles, seed in ((TRAIN, 0), (TEST, 1)))
     train[:, 2] = np.nan
-    scores = mean_scores(task, _summary(train), _pairs(test))
+    scores = mean_scores(task, _summary(train), [_pairs(test)])
     errors = np.abs(test[:, :2] - np.nanmean(train[:, :2], 0))
     assert scores["mae"] == pytest.approx(np.nanmean(errors, 0).mean(), rel=1e-5)
     assert scores["mae_flattened"] == pytest.approx(np.nanmean(errors), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+def test_the_mean_is_scored_the_same_from_pieces_in_a_file(kind):
+    task = _task(kind)
+    train, pairs = _summary(_labels(TRAIN, kind), task.classes), _pairs(_labels(TEST, kind, seed=1))
+    pieces = [LabelPairs(*(column[first::3] for column in pairs)) for first in range(3)]
+    assert mean_scores(task, train, pieces, memory=1) == mean_scores(task, train, [pairs])
 
 
 def test_a_label_of_its_own_forest_equals_scikit_learn_on_dense_counts():
