@@ -58,6 +58,7 @@ class LazyGroup(click.Group):
             "Fine-tune a run's encoder on a table of molecules, or as a CONFIG says.",
         ),
         "ensemble": ("molfound.cli.ensemble", "Make an ensemble of finished runs."),
+        "export": ("molfound.cli.export", "Export a run with its model card, to be given away."),
         "convert": ("molfound.cli.convert", "Convert a published checkpoint of Uni-Mol2 to a run folder."),
         "bench": ("molfound.cli.bench", "Measure the quality of models over a suite of datasets, or the code's speed."),
         "config": ("molfound.cli.config", "Show an experiment's configuration, its schema, its model's parameters."),

@@ -38,7 +38,8 @@ def command(root: Path | None, store: Path, as_json: bool) -> None:
         "missing": missing,
     }
     if not missing:
-        report |= {"devices": _devices(), "folders": _folders(root, store), "self_test": _self_test()}
+        report |= {"devices": _devices(), "folders": _folders(root, store), "models": _models()}
+        report["self_test"] = _self_test()
     click.echo(json.dumps(report, indent=2) if as_json else "\n".join(_lines(report)))
     if missing:
         raise MolfoundError(f"missing: {', '.join(missing)}; install molfound with its dependencies")
@@ -88,6 +89,12 @@ def _folders(root: Path | None, store: Path) -> dict[str, str]:
     }
 
 
+def _models() -> list[str]:
+    from molfound.runs import packaged_models
+
+    return list(packaged_models())
+
+
 def _self_test() -> dict[str, Any]:
     """Featurize and encode a molecule, and take a small model forward and backward on it, on each kind of device."""
     import numpy as np
@@ -129,6 +136,8 @@ def _lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"  {name:<16} {version or lacking}")
     lines += [f"device {name}" for name in report.get("devices", [])]
     lines += [f"{kind}: {state}" for kind, state in report.get("folders", {}).items()]
+    if "models" in report:
+        lines.append(f"models that come with molfound: {', '.join(report['models'])}")
     if "self_test" in report:
         test = report["self_test"]
         on = " and ".join(test["devices"])

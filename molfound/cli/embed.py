@@ -39,6 +39,8 @@ def command(
     """Embed SMILES, or the molecules of a CSV, TSV, Parquet, .smi or SDF file, with the model of RUN.
 
     One row per input row, in input order: columns e0, e1, …, or the column `atoms` with a list of numbers per atom.
+
+    RUN is a run folder, an archive of one, a model that comes with molfound (toymix-gine), or hf://OWNER/NAME.
     """
     write_results_of(
         run,

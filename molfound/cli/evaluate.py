@@ -18,6 +18,8 @@ def command(run: str, overrides: tuple[str, ...], part: str, device: str, as_jso
     """Evaluate the model of RUN on a part of its data.
 
     KEY=VALUE changes the run's configuration, such as where the data lie: data.root=FOLDER.
+
+    RUN is a run folder, an archive of one, a model that comes with molfound (toymix-gine), or hf://OWNER/NAME.
     """
     from molfound.training.evaluate_run import evaluate_run
     from molfound.training.summary import print_objectives, print_scores

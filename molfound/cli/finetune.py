@@ -51,6 +51,8 @@ def command(
     Of a table, a manifest and finetune.yaml are written into the folder, for `molfound train` to train again. The
     network, its features and encodings are the run's. A linear probe and nearest neighbours on the run's frozen
     embeddings are scored beside it.
+
+    RUN is a run folder, an archive of one, a model that comes with molfound (toymix-gine), or hf://OWNER/NAME.
     """
     from molfound.data.table_files import is_table_file
     from molfound.training.assay import read_assay

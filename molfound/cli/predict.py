@@ -36,6 +36,8 @@ def command(
 
     RUN is the folder of a run, or of an ensemble of several.
     One row per input row, in input order; a molecule that cannot be read has its reason in the column `rejected`.
+
+    RUN is a run folder, an archive of one, a model that comes with molfound (toymix-gine), or hf://OWNER/NAME.
     """
     write_results_of(
         run,

@@ -28,8 +28,9 @@ def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins:
 
     Example:
         >>> import molfound as mf
-        >>> model = mf.load("runs/quickstart")  # doctest: +SKIP
-        >>> model.predict(["CCO"])  # doctest: +SKIP
+        >>> model = mf.load("toymix-gine")
+        >>> model.predict("CC(C)Cc1ccc(cc1)C(C)C(=O)OC")["zinc12k.logp"].map("{:.1f}".format).item()  # RDKit: 3.16
+        '3.1'
     """
     chosen, folder = torch_device(device), find_run(run)
     members = complete_members(folder)

@@ -15,7 +15,7 @@ from typing import IO
 from molfound.data.manifest import file_sha256
 from molfound.data.shards import writing_to
 from molfound.errors import MolfoundError
-from molfound.model.files import SPECIFICATION_FILE
+from molfound.model.files import ENSEMBLE_FILE, SPECIFICATION_FILE
 
 ROOM = 64 << 20
 """Bytes that any archive may unpack to."""
@@ -144,10 +144,14 @@ def _place(name: str, archive: Path) -> PurePosixPath:
     return path
 
 
+def has_model(folder: Path) -> bool:
+    """Return whether a folder is that of a model, or of an ensemble of some."""
+    return any((folder / name).is_file() for name in (SPECIFICATION_FILE, ENSEMBLE_FILE))
+
+
 def _run_within(folder: Path, archive: Path) -> Path:
     """Return the folder with the model: the one given, or the only one in it that has a model."""
-    candidates = [path.parent for path in (folder / SPECIFICATION_FILE, *folder.glob(f"*/{SPECIFICATION_FILE}"))]
-    found = [path for path in candidates if (path / SPECIFICATION_FILE).is_file()]
+    found = [path for path in (folder, *sorted(folder.iterdir())) if has_model(path)]
     if not found:
         raise MolfoundError(f"{archive} holds no model: there is no {SPECIFICATION_FILE} in it")
     if len(found) > 1 and found[0] != folder:

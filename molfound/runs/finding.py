@@ -25,8 +25,8 @@ def find_run(name: str | Path) -> Path:
             unpacked safely; or a repository that cannot be fetched.
 
     Example:
-        >>> find_run("molfound").name  # any folder is taken as it is
-        'molfound'
+        >>> find_run("toymix-gine").name
+        'toymix-gine'
     """
     text = str(name)
     if text.startswith(SCHEME):

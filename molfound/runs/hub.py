@@ -6,8 +6,8 @@ from pathlib import Path
 from molfound.errors import MolfoundError
 
 SCHEME = "hf://"
-FILES = ("*.json", "*.yaml", "model.safetensors", "README.md", "plugins/*.py", "manifests/*.yaml")
-"""What of a repository is fetched: the files that `molfound export` writes."""
+FILES = ("*.json", "*.yaml", "*model.safetensors", "*README.md", "*plugins/*.py")
+"""What of a repository is fetched: the files that `molfound export` writes, in it or in its folders."""
 
 _ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 

@@ -23,6 +23,7 @@ from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture, label_pairs, load_task_mixture
 from molfound.training.report import write_report
 from molfound.training.run_folder import RunFolder
+from molfound.training.seen import seen_molecules
 from molfound.training.worst_molecules import worst_molecules
 
 
@@ -34,7 +35,7 @@ def finish(
     reporter: EpochReporter,
     corruptor: Corruptor | None,
 ) -> None:
-    """Write ``scores.json``, ``predictions/``, ``report.html``, and, if there are any, calibration and baselines."""
+    """Write scores, predictions, the report, what was trained on and, if there are any, calibration and baselines."""
     limits = BatchLimits.of(experiment.data.batch)
     scores, told = {}, {}
     calibration: Calibration | None = None
@@ -56,6 +57,7 @@ def finish(
         told[part] = found.restored()
         kept.write(run.predictions, part)
     run.write_json(run.scores, scores)
+    run.write_json(run.seen, seen_molecules(mixture.graphs, model.specification))
     if "test" in scores:
         run.write_json(run.worst, worst_molecules(mixture, run.predictions))
     if calibration is not None:

@@ -34,6 +34,7 @@ class RunFolder:
         self.objectives = path / "objectives.json"
         self.baselines = path / "baselines.json"
         self.calibration = path / "calibration.json"
+        self.seen = path / "seen.json"
         self.predictions = path / "predictions"
         self.worst = path / "worst.json"
         self.plugins = path / "plugins"
@@ -84,6 +85,7 @@ class RunFolder:
             self.baselines,
             self.calibration,
             self.worst,
+            self.seen,
             self.report,
         ):
             path.unlink(missing_ok=True)

@@ -1,0 +1,30 @@
+"""`molfound export`."""
+
+from pathlib import Path
+
+import click
+
+from molfound.cli.options import plugins_option
+
+
+@click.command("export")
+@click.argument("run")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A folder, or an archive: .zip or .tar.gz. The card is titled by its name.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
+@plugins_option
+def command(run: str, output: Path, overwrite: bool, allow_plugins: bool) -> None:
+    """Write the model of RUN and what is known of it, without paths of this machine, to be given away.
+
+    README.md is a model card: what the model predicts, of what data and with what licences it was made, test figures
+    and limits. Every command that takes a RUN takes the result.
+    """
+    from molfound.sharing import export_run
+
+    names = export_run(run, output, overwrite=overwrite, allow_plugins=allow_plugins)
+    click.echo(f"{output}: {', '.join(names)}", err=True)

@@ -1,0 +1,62 @@
+"""What a model card is made of, read from a run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from molfound.config import load_config
+from molfound.config.schema import Experiment
+from molfound.data.manifest import Manifest
+from molfound.data.mixture import load_manifests
+from molfound.inference.calibrated import load_calibration
+from molfound.model import TaskModel
+from molfound.tasks.calibration import Calibration
+from molfound.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class CardContent:
+    """What is known of a run.
+
+    Attributes:
+        model: its model.
+        experiment: its configuration; None for a model that was converted.
+        manifests: of its datasets, by their names in the configuration.
+        scores: of the test part: task → metric → ``{"mean", "labels", "used", "undefined"}``.
+        baselines: task → baseline → metric → mean over labels on the test part.
+        seen: what the training molecules of each dataset were, see `molfound.training.seen.seen_molecules`.
+        calibration: None where the run keeps none.
+    """
+
+    model: TaskModel
+    experiment: Experiment | None
+    manifests: Mapping[str, Manifest]
+    scores: Mapping[str, Mapping[str, Any]]
+    baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    seen: Mapping[str, Mapping[str, Any]]
+    calibration: Calibration | None
+
+
+def read_content(run: RunFolder, model: TaskModel) -> CardContent:
+    """Return what a run keeps of itself.
+
+    Raises:
+        MolfoundError: its configuration cannot be read, or names a manifest that is not there.
+    """
+    experiment = load_config(run.config) if run.config.is_file() else None
+    return CardContent(
+        model,
+        experiment,
+        {} if experiment is None else load_manifests(experiment),
+        _json(run.scores).get("test", {}),
+        _json(run.baselines),
+        _json(run.seen),
+        load_calibration(run.path),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return content

@@ -1,0 +1,124 @@
+"""`molfound export`: a run as a folder or an archive that can be given away."""
+
+import gzip
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from molfound.data.shards import partial_file, write_atomically, writing_to
+from molfound.errors import MolfoundError
+from molfound.inference import load
+from molfound.model import ensemble_members, load_specification
+from molfound.runs import find_run
+from molfound.runs.archives import has_model
+from molfound.sharing.card import model_card
+from molfound.sharing.content import read_content
+from molfound.sharing.portable import portable_files
+from molfound.training.run_folder import RunFolder
+
+CARD = "README.md"
+ZIP, TAR = (".zip",), (".tar.gz", ".tgz")
+
+
+def export_run(name: str | Path, output: Path, *, overwrite: bool = False, allow_plugins: bool = False) -> list[str]:
+    """Write a run's model and what is known of it, without paths of this machine, with a model card.
+
+    Weights, specification, calibration, scores, baselines, configuration, plugins and manifests of one's own are there,
+    of an ensemble those of its members too; predictions, checkpoints and the course of the training stay behind.
+    `molfound.load` takes the result.
+
+    Args:
+        name: of the run, see `molfound.runs.find_run`.
+        output: a folder, or an archive (``.zip``, ``.tar.gz``); there once complete. The card is titled by its name.
+        overwrite: whether what an earlier export wrote there may be replaced.
+        allow_plugins: whether the run's own copies of plugins may be executed: the model is loaded, to be sure of it.
+
+    Returns:
+        The names of the files, sorted.
+
+    Raises:
+        MolfoundError: no such run, one that cannot be loaded, a manifest of it that is gone, or an output that is there
+            already or cannot be written.
+    """
+    run = RunFolder(find_run(name))
+    check_output(output, overwrite=overwrite)
+    model = load(run.path, device="cpu", allow_plugins=allow_plugins).model
+    with writing_to(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=output.parent) as scratch:
+            folder = Path(scratch) / "run"
+            _write_files(run, folder)
+            write_atomically(folder / CARD, model_card(_title(output), read_content(run, model)).encode())
+            names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+            if output.name.endswith(ZIP):
+                _zip(folder, names, output)
+            elif output.name.endswith(TAR):
+                _tar(folder, names, output)
+            else:
+                if output.exists():
+                    output.rename(Path(scratch) / "replaced")
+                folder.rename(output)
+    return names
+
+
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuse to write over anything but an earlier export that may be replaced.
+
+    Raises:
+        MolfoundError: names what is there.
+    """
+    with writing_to(output):
+        is_there, is_folder = output.exists(), output.is_dir()
+    if not is_there or (is_folder and not any(output.iterdir())):
+        return
+    if not overwrite:
+        raise MolfoundError(f"{output} is there already: replace it (--overwrite) or name another")
+    if is_folder and not ((output / CARD).is_file() and has_model(output)):
+        raise MolfoundError(f"{output} is not replaced: it is not a folder that an export has written")
+
+
+def _title(output: Path) -> str:
+    name = output.resolve().name
+    return next((name.removesuffix(suffix) for suffix in (*ZIP, *TAR) if name.endswith(suffix)), name)
+
+
+def _write_files(run: RunFolder, folder: Path) -> None:
+    """Write all of a run that leaves its machine, but for the card, and the runs of an ensemble's members."""
+    for name, content in portable_files(run).items():
+        write_atomically(folder / name, content)
+    copied = [run.model, run.ensemble, run.calibration, run.data, run.seen, run.scores, run.objectives, run.baselines]
+    if run.specification.is_file():
+        copied += [run.plugins / record.copy for record in load_specification(run.path).plugins]
+    for path in copied:
+        if path.is_file():
+            copy = folder / path.relative_to(run.path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    for member in ensemble_members(run.path):
+        _write_files(RunFolder(member), folder / member.relative_to(run.path))
+
+
+def _zip(folder: Path, names: Sequence[str], output: Path) -> None:
+    with partial_file(output) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(name)  # dated 1980: the same files are the same archive
+            entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+            with (folder / name).open("rb") as file, archive.open(entry, "w", force_zip64=True) as packed:
+                shutil.copyfileobj(file, packed)
+
+
+def _tar(folder: Path, names: Sequence[str], output: Path) -> None:
+    with (
+        partial_file(output) as partial,
+        partial.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = (folder / name).stat().st_size, 0o644
+            with (folder / name).open("rb") as file:
+                archive.addfile(entry, file)

@@ -1,0 +1,160 @@
+"""Runs given away: complete, free of the machine's paths, the same model, and described by what they keep."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import molfound as mf
+from molfound.errors import MolfoundError
+from molfound.model.ensemble import save_ensemble
+from molfound.sharing import export_run
+from molfound.training.evaluate_run import evaluate_run
+from tests.conftest import plugins_forgotten_after
+from tests.training.conftest import SMILES
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOLFOUND_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def exported(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "tiny-model"
+    with plugins_forgotten_after():
+        export_run(origin / "run", folder)
+    return folder
+
+
+def test_files_are_the_runs_without_paths_of_the_machine(origin: Path, exported: Path) -> None:
+    names = sorted(path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file())
+    assert names == [
+        "README.md",
+        "baselines.json",
+        "calibration.json",
+        "config.yaml",
+        "data.json",
+        "manifests/atoms.yaml",
+        "manifests/props.yaml",
+        "model.json",
+        "model.safetensors",
+        "plugins/00_doubled.py",
+        "scores.json",
+        "seen.json",
+    ]
+    for path in (exported / name for name in names):
+        assert str(origin).encode() not in path.read_bytes(), path.name
+    for name in ("model.safetensors", "scores.json", "plugins/00_doubled.py"):
+        assert (exported / name).read_bytes() == (origin / "run" / name).read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+def test_archive_predicts_and_evaluates_where_the_original_is_gone(origin: Path, suffix: str) -> None:
+    before = mf.load(origin / "run").predict(SMILES)
+    _, scores = evaluate_run(origin / "run")
+    archive = Path(f"given{suffix}")
+    export_run(origin / "run", archive)
+    hidden = origin / "doubled.hidden"
+    shutil.move(origin / "doubled.py", hidden)
+    try:
+        with plugins_forgotten_after():
+            with pytest.raises(MolfoundError, match=r"needs plugin 00_doubled\.py, .*--allow-plugins"):
+                mf.load(archive)
+            after = mf.load(archive, allow_plugins=True).predict(SMILES)
+            _, again = evaluate_run(archive, "test", [f"data.root={origin}"], allow_plugins=True)
+    finally:
+        shutil.move(hidden, origin / "doubled.py")
+    assert after.drop(columns="neighbours.neighbours").equals(before.drop(columns="neighbours.neighbours"))
+    assert np.array_equal(
+        np.concatenate(after["neighbours.neighbours"]), np.concatenate(before["neighbours.neighbours"])
+    )
+    assert {name: task.mean for name, task in again.tasks.items()} == {
+        name: task.mean for name, task in scores.tasks.items()
+    }
+
+
+def test_same_run_is_the_same_archive(exported: Path) -> None:
+    for suffix in (".zip", ".tar.gz"):
+        first, second = Path(f"one/model{suffix}"), Path(f"two/model{suffix}")
+        for output in (first, second):
+            export_run(exported, output, allow_plugins=True)
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_export_is_exported_as_it_is(exported: Path) -> None:
+    export_run(exported, Path("again/tiny-model"), allow_plugins=True)
+    for path in exported.rglob("*"):
+        if path.is_file():
+            assert (Path("again/tiny-model") / path.relative_to(exported)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_card_says_what_the_run_keeps(exported: Path) -> None:
+    _, head, card = (exported / "README.md").read_text().split("---\n", 2)
+    front = yaml.safe_load(head)
+    assert front["license"] == "unknown"
+    assert front["library_name"] == "molfound"
+    assert {"molfound", "gnn", "regression", "binary"} <= set(front["tags"])
+    assert "# tiny-model" in card
+    scores = json.loads((exported / "scores.json").read_text())["test"]
+    baselines = json.loads((exported / "baselines.json").read_text())
+    row = next(line for line in card.splitlines() if line.startswith("| acid | auroc |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[2] == f"{scores['acid']['auroc']['mean']:.4g}"
+    assert cells[3] == f"{baselines['acid']['mean']['auroc']:.4g}"
+    assert cells[4] == str(sum(scores["acid"]["auroc"]["used"].values()))
+    assert card.count("Licence: CC0-1.0") == 2
+    assert "molecules that have them: C 42" in card
+    assert "| logp | molecule | number, in the unit of the data | 2 | props |" in card
+    assert "| neighbours | atom |" in card
+
+
+def test_nothing_of_another_kind_is_replaced(exported: Path) -> None:
+    with pytest.raises(MolfoundError, match=r"is there already: replace it \(--overwrite\)"):
+        export_run(exported, exported, allow_plugins=True)
+    Path("notes").mkdir()
+    Path("notes/README.md").write_text("mine")
+    with pytest.raises(MolfoundError, match="not a folder that an export has written"):
+        export_run(exported, Path("notes"), overwrite=True, allow_plugins=True)
+    assert Path("notes/README.md").read_text() == "mine"
+    export_run(exported, Path("copy"), allow_plugins=True)
+    Path("copy/left.txt").touch()
+    export_run(exported, Path("copy"), overwrite=True, allow_plugins=True)
+    assert not Path("copy/left.txt").exists()
+    assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
+
+
+def test_manifest_that_is_gone_is_named(exported: Path) -> None:
+    shutil.copytree(exported, "broken")
+    Path("broken/manifests/atoms.yaml").unlink()
+    with pytest.raises(MolfoundError, match=r"manifests/atoms\.yaml"):
+        export_run("broken", Path("out"), allow_plugins=True)
+    assert not Path("out").exists()
+
+
+def test_run_without_anything_but_a_model_has_a_card(exported: Path) -> None:
+    Path("bare").mkdir()
+    for name in ("model.json", "model.safetensors"):
+        shutil.copy(exported / name, "bare")
+    shutil.copytree(exported / "plugins", "bare/plugins")
+    export_run("bare", Path("out"), allow_plugins=True)
+    card = Path("out/README.md").read_text()
+    assert "The run does not say what it was trained on." in card
+    assert "## Test figures\n\nThe run keeps none." in card
+
+
+def test_ensemble_takes_its_members_along(exported: Path) -> None:
+    for number in (1, 2):
+        shutil.copytree(exported, f"pair/members/{number}")
+    save_ensemble(Path("pair"), [Path("pair/members/1"), Path("pair/members/2")])
+    shutil.copytree(exported / "manifests", "pair/manifests")
+    shutil.copy(exported / "config.yaml", "pair")
+    export_run("pair", Path("given.zip"), allow_plugins=True)
+    model = mf.load("given.zip", allow_plugins=True)
+    alone = mf.load(exported, allow_plugins=True)
+    assert len(model.model.members) == 2
+    np.testing.assert_allclose(model.predict(SMILES)["logp.tpsa"], alone.predict(SMILES)["logp.tpsa"], rtol=1e-5)
