@@ -86,7 +86,7 @@ molfound finetune {title} assay.csv --label y
 ```python
 import molfound as mf
 
-model = mf.load("{title}")   # this folder, or the archive
+model = mf.load("{title}")  # this folder, or the archive
 model.{method}(["CCO", "c1ccccc1O"])
 ```"""
 
