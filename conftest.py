@@ -2,4 +2,8 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("ray") else ["molfound/data/ray_workers.py"]  # ray is an extra
+EXTRAS = {
+    "ray": ["molfound/data/ray_workers.py"],
+    "optuna": [f"molfound/sweep/{name}.py" for name in ("study", "checking", "running", "results")],
+}
+collect_ignore = [path for extra, paths in EXTRAS.items() if find_spec(extra) is None for path in paths]

@@ -12,7 +12,12 @@ from pathlib import Path
 
 from molfound.cli import main
 
-LOADED = ["molfound.benchmark.quality", "molfound.estimators.supervised", "molfound.inference.files"]
+LOADED = [
+    "molfound.benchmark.quality",
+    "molfound.estimators.supervised",
+    "molfound.inference.files",
+    "molfound.sweep.running",
+]
 
 
 def run_line(line: str, folder: Path) -> None:

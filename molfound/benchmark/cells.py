@@ -12,7 +12,7 @@ from molfound.config import load_config, to_yaml
 from molfound.config.schema import Experiment
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.training.run_folder import RunFolder
-from molfound.training.train import differing_keys
+from molfound.training.same_experiment import differing_keys
 
 OWN_KEYS = ("name", "seed", "run.folder", "run.baselines")
 BASELINE_KEYS = ("data.datasets.", "data.max_", "tasks.", "seed", "run.baselines")

@@ -60,6 +60,7 @@ class LazyGroup(click.Group):
         "ensemble": ("molfound.cli.ensemble", "Make an ensemble of finished runs."),
         "export": ("molfound.cli.export", "Export a run with its model card, to be given away."),
         "convert": ("molfound.cli.convert", "Convert a published checkpoint of Uni-Mol2 to a run folder."),
+        "sweep": ("molfound.cli.sweep", "Vary an experiment's keys, and find the values that do best."),
         "bench": ("molfound.cli.bench", "Measure the quality of models over a suite of datasets, or the code's speed."),
         "config": ("molfound.cli.config", "Show an experiment's configuration, its schema, its model's parameters."),
         "data": ("molfound.cli.data", "List, fetch and describe the datasets, show what sampling by scaffold does."),

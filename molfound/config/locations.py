@@ -6,14 +6,14 @@ from typing import Literal
 
 from molfound.errors import MolfoundError, did_you_mean
 
-Kind = Literal["configs", "configs/suites", "datasets_manifest"]
+Kind = Literal["configs", "configs/suites", "configs/sweeps", "datasets_manifest"]
 SUFFIXES = (".yaml", ".yml")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped_folder(kind: Kind) -> Path:
-    """Return the folder of the shipped configurations, benchmark suites or dataset manifests.
+    """Return the folder of the shipped configurations, benchmark suites, sweeps or dataset manifests.
 
     In a wheel it lies inside the package (``molfound/_shipped/<kind>``), in a checkout beside it (``<kind>``).
     """

@@ -63,7 +63,7 @@ def _sentence(problem: Any, data: Any, origin: Origin, root: Place) -> str:
         return f"{located(path, origin)}: is missing"
     if kind == "too_short":
         return f"{located(path, origin)}: should have at least one entry"
-    if kind in ("component", "fractions", "split"):
+    if kind in ("component", "fractions", "parameter", "split"):
         return f"{located(path, origin)}: {problem['msg']}"
     return f"{located(path, origin)}: {_expected(kind, context, problem['msg'])}, not {described(given)}"
 

@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -26,6 +26,9 @@ from molfound.training.optimization import optimizer_state
 from molfound.training.run_folder import MetricsLog, RunFolder
 from molfound.training.sharding import whole
 
+EpochWatch = Callable[[int, float], bool]
+"""Is told the number of complete epochs and the monitored figure; returns whether the training is to end with it."""
+
 
 class TrainingInterruptedError(Exception):
     """The user pressed Ctrl-C; a checkpoint of the last complete step has been written."""
@@ -39,6 +42,11 @@ class RunRecorder(Callback):
         config: of the training.
         reporter: writes to the console.
         tensorboard: also receives the figures; None: not wanted.
+        watch: of several processes, the first one's is asked.
+
+    Attributes:
+        interrupted: whether Ctrl-C was pressed.
+        cut_short: whether the watch has ended the training.
     """
 
     def __init__(
@@ -47,10 +55,12 @@ class RunRecorder(Callback):
         config: TrainingConfig,
         reporter: EpochReporter,
         tensorboard: TensorBoardLogger | None = None,
+        watch: EpochWatch | None = None,
     ) -> None:
         self.run, self.config, self.reporter, self.tensorboard = run, config, reporter, tensorboard
+        self.watch = watch
         self.figures, self.timing = MetricsLog(run.metrics), MetricsLog(run.timing)
-        self.interrupted = False
+        self.interrupted = self.cut_short = False
         self._molecules, self._seconds, self._waiting, self._clock, self._began = 0, 0.0, 0.0, 0.0, 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -82,7 +92,7 @@ class RunRecorder(Callback):
         self._clock = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the epoch's figures, keep the best weights, write the checkpoint, stop early where due."""
+        """Record the epoch's figures, keep the best weights, ask the watch, write the checkpoint, stop where due."""
         module = _training(pl_module)
         progress, weighting = module.progress, module.weighting
         train = {name: progress.loss_sums[name] / progress.loss_counts[name] for name in progress.loss_sums}
@@ -108,15 +118,20 @@ class RunRecorder(Callback):
             if module.processes.first:
                 save_weights(weights, self.run.model)
         progress.stopped = self._stops_early(module, figures)
+        # Before the checkpoint: an epoch that is trained again after a kill is told again, none is left out.
+        cut_short = self.watch is not None and module.processes.first and self.watch(progress.epoch, monitored)
         self._save(trainer, module)
         release_free_memory()
-        molecules, interrupted = zip(*module.processes.gathered((self._molecules, self.interrupted)), strict=True)
+        told = module.processes.gathered((self._molecules, self.interrupted, cut_short))
+        molecules, interrupted, cuts = zip(*told, strict=True)
+        self.cut_short = any(cuts)
         rate = sum(molecules) / max(self._seconds, 1e-9)
         if module.processes.first:
             self._write_timing(module, sum(molecules))
         self.reporter.end_epoch(progress.epoch, figures, scores, rate, is_best)
         if progress.stopped:
             self.reporter.line(f"stopped early: best {self.config.monitor} at epoch {progress.stopping_epoch}")
+        if progress.stopped or self.cut_short:
             trainer.should_stop = True
         if any(interrupted):
             raise TrainingInterruptedError(f"the end of epoch {progress.epoch}")

@@ -44,19 +44,34 @@ from molfound.training.module import TrainingModule
 from molfound.training.monitoring import check_monitors
 from molfound.training.pretrained import check_head, check_pretrained, start_from
 from molfound.training.processes import Processes, check_shared, seed_share, set_up_device
-from molfound.training.recorder import RunRecorder, TrainingInterruptedError
+from molfound.training.recorder import EpochWatch, RunRecorder, TrainingInterruptedError
 from molfound.training.run_folder import MetricsLog, RunFolder
+from molfound.training.same_experiment import check_same
 from molfound.training.sharding import shard_encoder
 from molfound.training.weighting import weightings
 
 
-def train(experiment: Experiment, *, overwrite: bool = False, quiet: bool = False) -> RunFolder:
+def check(experiment: Experiment) -> None:
+    """Prepare and load an experiment's data, and look for all that can be known to be wrong without training.
+
+    Raises:
+        MolfoundError: a mistake in the experiment or its data.
+    """
+    load_plugins(Path(path) for path in experiment.plugins)
+    _load(experiment, RunFolder(experiment.run_folder), Processes.of_environment())
+
+
+def train(
+    experiment: Experiment, *, overwrite: bool = False, quiet: bool = False, watch: EpochWatch | None = None
+) -> RunFolder:
     """Prepare the data, train, evaluate and report, and return the run folder.
 
     Args:
         experiment: what to train.
         overwrite: whether a run that is in the folder already may be replaced.
         quiet: whether to tell nothing of how far it has come.
+        watch: asked after each epoch whether the training is to end there; then nothing is evaluated, and `resume`
+            would train on. Of more than one device it has to be picklable.
 
     Raises:
         MolfoundError: a mistake in the experiment or its data, or a run in the folder that would be lost.
@@ -83,12 +98,18 @@ def train(experiment: Experiment, *, overwrite: bool = False, quiet: bool = Fals
         tasks = loaded.mixture.tasks
         save_specification(specify(experiment, tasks, keep_plugins(plugins, run.plugins)), run.specification)
     if processes.several or experiment.training.devices == 1:
-        return _fit(experiment, loaded, run, processes, quiet=quiet)
+        return _fit(experiment, loaded, run, processes, watch, quiet=quiet)
     del loaded  # those who train load their own; this was to find mistakes before they are started
-    return _launched(experiment, run)
+    return _launched(experiment, run, watch)
 
 
-def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins: bool = False) -> RunFolder:
+def resume(
+    folder: Path,
+    experiment: Experiment | None = None,
+    *,
+    allow_plugins: bool = False,
+    watch: EpochWatch | None = None,
+) -> RunFolder:
     """Go on with the run in a folder from its last checkpoint, to the same end as if it had never stopped.
 
     Args:
@@ -96,14 +117,22 @@ def resume(folder: Path, experiment: Experiment | None = None, *, allow_plugins:
         experiment: what the user takes the run for; where the data lie and what else does not change the result may
             differ from the run's ``config.yaml``. None: what that says.
         allow_plugins: whether the run's own copies of plugins may be executed.
+        watch: see `train`.
 
     Raises:
         MolfoundError: no run there, one of another experiment, or data that are no longer those it was trained on.
     """
-    return _resume(folder, experiment, allow_plugins=allow_plugins)
+    return _resume(folder, experiment, watch, allow_plugins=allow_plugins)
 
 
-def _resume(folder: Path, experiment: Experiment | None, *, allow_plugins: bool, launched: bool = False) -> RunFolder:
+def _resume(
+    folder: Path,
+    experiment: Experiment | None,
+    watch: EpochWatch | None,
+    *,
+    allow_plugins: bool,
+    launched: bool = False,
+) -> RunFolder:
     run = RunFolder.existing(folder)
     kept = load_config(run.config)
     if experiment is not None:
@@ -116,18 +145,18 @@ def _resume(folder: Path, experiment: Experiment | None, *, allow_plugins: bool,
     check_data_fits(specification, chosen, loaded.mixture.tasks, folder)
     check_data_unchanged(run, loaded.mixture.graphs)
     if processes.several or chosen.training.devices == 1:
-        return _fit(chosen, loaded, run, processes)
+        return _fit(chosen, loaded, run, processes, watch)
     del loaded
-    return _launched(chosen, run)
+    return _launched(chosen, run, watch)
 
 
-def _share(folder: Path, experiment: Experiment) -> None:
+def _share(folder: Path, experiment: Experiment, watch: EpochWatch | None) -> None:
     """Do the share of one of several processes that `launch` has started on a run that is prepared."""
-    _resume(folder, experiment, allow_plugins=True, launched=True)
+    _resume(folder, experiment, watch, allow_plugins=True, launched=True)
 
 
-def _launched(experiment: Experiment, run: RunFolder) -> RunFolder:
-    launch(_share, (run.path, experiment), experiment.training.devices, TrainingInterruptedError)
+def _launched(experiment: Experiment, run: RunFolder, watch: EpochWatch | None) -> RunFolder:
+    launch(_share, (run.path, experiment, watch), experiment.training.devices, TrainingInterruptedError)
     return run
 
 
@@ -161,7 +190,13 @@ def _load(experiment: Experiment, run: RunFolder, processes: Processes, *, silen
 
 
 def _fit(
-    experiment: Experiment, loaded: _Loaded, run: RunFolder, processes: Processes, *, quiet: bool = False
+    experiment: Experiment,
+    loaded: _Loaded,
+    run: RunFolder,
+    processes: Processes,
+    watch: EpochWatch | None,
+    *,
+    quiet: bool = False,
 ) -> RunFolder:
     config, mixture, data = experiment.training, loaded.mixture, loaded.batches
     processes.join()
@@ -195,7 +230,7 @@ def _fit(
         MetricsLog(run.metrics).rewind(length)
     seed_share(experiment.seed, processes)
 
-    recorder = RunRecorder(run, config, reporter, loaded.tensorboard)
+    recorder = RunRecorder(run, config, reporter, loaded.tensorboard, watch)
     if module.progress.epoch < config.epochs and not module.progress.stopped:
         try:
             with recorder.interruptible(), _quiet_lightning():
@@ -204,7 +239,7 @@ def _fit(
         finally:
             reporter.close()
     processes.leave()
-    if not processes.first:
+    if not processes.first or recorder.cut_short:
         return run
     if not run.model.is_file():
         raise MolfoundError(f"{config.monitor} was never finite, so that no weights were kept in {run.path}")
@@ -261,42 +296,3 @@ def _quiet_lightning() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
-
-
-def check_same(kept: Experiment, given: Experiment, folder: Path) -> None:
-    """Refuse to resume a run as another experiment; where the data and the store lie may differ.
-
-    Raises:
-        MolfoundError: names the keys that differ.
-    """
-    differing = list(differing_keys(kept, given))
-    if differing:
-        raise MolfoundError(
-            f"{folder} is a run of another experiment: {', '.join(differing[:5])} differ; resume it without a "
-            "configuration, or train into another folder"
-        )
-
-
-def differing_keys(kept: Experiment, given: Experiment) -> dict[str, tuple[object, object]]:
-    """Return the keys by which two experiments lead to different results, sorted, with both values of each.
-
-    Where the data and the store lie, and what else changes no result, is left out.
-    """
-    ours, theirs = (_flat(experiment.model_dump(mode="json")) for experiment in (kept, given))
-    free = {"data.root", "data.store", "data.engine", "data.processes", "plugins", "run.folder"}
-    free |= {"training.threads", "training.metrics_mib", "training.devices", "training.shard"}
-    return {
-        key: (ours.get(key), theirs.get(key))
-        for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key) and key not in free
-    }
-
-
-def _flat(tree: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(tree, dict) or not tree:
-        return {prefix: tree}
-    return {
-        key: value
-        for name, branch in tree.items()
-        for key, value in _flat(branch, f"{prefix}.{name}" if prefix else name).items()
-    }

@@ -12,8 +12,29 @@ from molfound.training.module import TrainingModule
 from molfound.training.recorder import RunRecorder
 from molfound.training.run_folder import RunFolder
 from molfound.training.summary import print_summary
-from molfound.training.train import train
+from molfound.training.train import resume, train
 from tests.training.conftest import MakeExperiment
+
+
+def test_a_training_that_its_watch_ends_is_evaluated_by_nobody_and_goes_on_when_resumed(
+    experiment: MakeExperiment,
+) -> None:
+    told: list[tuple[int, float]] = []
+
+    def watch(epoch: int, figure: float) -> bool:
+        told.append((epoch, figure))
+        return epoch == 2
+
+    ended = train(experiment(run="ended"), watch=watch)
+    assert not ended.scores.exists()
+    assert not ended.report.exists()
+    whole = train(experiment(run="whole"))
+    lines = [json.loads(line) for line in whole.metrics.read_text().splitlines()]
+    losses = [line["value"] for line in lines if (line["part"], line["task"], line["name"]) == ("val", None, "loss")]
+    assert told == [(1, losses[0]), (2, losses[1])]
+    resume(ended.path)
+    assert ended.scores.read_bytes() == whole.scores.read_bytes()
+    assert ended.metrics.read_bytes() == whole.metrics.read_bytes()
 
 
 def test_molecules_per_second_are_those_of_training_alone(

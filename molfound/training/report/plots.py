@@ -64,6 +64,10 @@ class Axis:
             marks = [step * number for number in range(int(np.ceil(self.low / step)), int(self.high / step) + 1)]
         return [mark for mark in marks if self.low <= mark <= self.high]
 
+    def label(self, tick: float) -> str:
+        """Return how a tick is written."""
+        return f"{tick:.4g}"
+
 
 UNIT = Axis(-0.02, 1.02)
 """An axis for shares."""
@@ -113,10 +117,12 @@ class Frame:
         ticks = np.array(self.x.ticks()), np.array(self.y.ticks())
         for value, (across, _) in zip(ticks[0], self.points(ticks[0], np.full(len(ticks[0]), self.y.low)), strict=True):
             parts.append(f'<path class="grid" d="M{across:g} {self.top}V{bottom}"/>')
-            parts.append(f'<text x="{across:g}" y="{bottom + 15}" text-anchor="middle">{value:.4g}</text>')
+            label = escape(self.x.label(value))
+            parts.append(f'<text x="{across:g}" y="{bottom + 15}" text-anchor="middle">{label}</text>')
         for value, (_, down) in zip(ticks[1], self.points(np.full(len(ticks[1]), self.x.low), ticks[1]), strict=True):
             parts.append(f'<path class="grid" d="M{LEFT} {down:g}H{right}"/>')
-            parts.append(f'<text x="{LEFT - 5}" y="{down + 4:g}" text-anchor="end">{value:.4g}</text>')
+            label = escape(self.y.label(value))
+            parts.append(f'<text x="{LEFT - 5}" y="{down + 4:g}" text-anchor="end">{label}</text>')
         middle_x, middle_y = (LEFT + right) / 2, (self.top + bottom) / 2
         parts.append(f'<text x="{middle_x:g}" y="{HEIGHT - 8}" text-anchor="middle">{escape(self.x_label)}</text>')
         parts.append(

@@ -38,6 +38,9 @@ pre { background: var(--band); padding: 12px; overflow-x: auto; font-size: 13px;
 .plot .faint { stroke-width: 3; opacity: 0.35; }
 .plot .bin { fill: var(--c0); }
 .plot .bar { fill: var(--c0); }
+.plot .mark { fill: none; stroke-width: 7; stroke-linecap: round; opacity: 0.75; }
+.plot .mark:hover { opacity: 1; }
+.key { width: 12px; height: 12px; fill: none; stroke-width: 6; stroke-linecap: round; vertical-align: -1px; }
 .c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }
 .c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
 .d1 { stroke-dasharray: 7 3; } .d2 { stroke-dasharray: 2 3; } .d3 { stroke-dasharray: 9 3 2 3; }
