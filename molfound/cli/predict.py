@@ -16,6 +16,7 @@ from molfound.cli.results import write_results_of
 )
 @click.option("--calibrated", is_flag=True, help="Probabilities calibrated on the run's validation part.")
 @click.option("--deviation", is_flag=True, help="Also the standard deviation of each prediction.")
+@click.option("--dropout-samples", type=int, help="Mean and standard deviation of so many passes with dropout active.")
 @device_option
 @plugins_option
 def command(
@@ -29,6 +30,7 @@ def command(
     interval: float | None,
     calibrated: bool,
     deviation: bool,
+    dropout_samples: int | None,
     device: str,
     allow_plugins: bool,
 ) -> None:
@@ -44,7 +46,12 @@ def command(
         inputs,
         output,
         lambda model: model.predictions(
-            tasks=tasks or None, interval=interval, calibrated=calibrated, deviation=deviation, conformers=conformers
+            tasks=tasks or None,
+            interval=interval,
+            calibrated=calibrated,
+            deviation=deviation,
+            dropout_samples=dropout_samples,
+            conformers=conformers,
         ),
         column=column,
         keep=keep,

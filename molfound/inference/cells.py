@@ -59,6 +59,25 @@ class Cells:
         return _lists(column, counts) if self.listed else column
 
 
+@dataclass(frozen=True)
+class Output:
+    """What a model yields of one name.
+
+    Attributes:
+        level: of it.
+        names: of its columns.
+        classes: how many numbers stand in the place of one; None: one.
+    """
+
+    level: str
+    names: list[str]
+    classes: int | None
+
+    def cells(self) -> Cells:
+        """Return the cells, still empty, of a block of molecules."""
+        return Cells(len(self.names), self.classes, listed=self.level != "graph")
+
+
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as pandas has it.
 

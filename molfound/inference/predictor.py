@@ -1,7 +1,6 @@
 """A trained model as its users see it: SMILES in, a table of predictions in original units out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -24,11 +23,12 @@ from molfound.data.views import StillView
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.inference.calibrated import calibrated_logits, interval_bounds
-from molfound.inference.cells import Cells, frame
+from molfound.inference.cells import Output, frame
 from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
+from molfound.inference.deviations import deviating_tasks
 from molfound.inference.embedding import EmbeddingReadout, embedding
 from molfound.inference.molecules import GivenMolecules, MoleculeRows
-from molfound.model import ModelSpecification, MolecularModel, TaskModel
+from molfound.model import DropoutSamples, ModelSpecification, MolecularModel, TaskModel
 from molfound.tasks.calibration import Calibration
 
 # Of atoms, in a batch of an encoder that represents pairs: its memory grows with them.
@@ -73,6 +73,7 @@ class Predictor:
         interval: float | None = None,
         calibrated: bool = False,
         deviation: bool = False,
+        dropout_samples: int | None = None,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> pd.DataFrame:
@@ -96,20 +97,25 @@ class Predictor:
                 conformal prediction).
             calibrated: return probabilities of binary tasks that were calibrated on the validation part.
             deviation: also return, as ``task.label.deviation``, the standard deviation of each prediction, in its
-                units: of an ensemble that of its members' predictions.
+                units: of an ensemble that of its members' predictions, of a regression whose loss is `gaussian_nll`
+                what the head predicts, of both the two together.
+            dropout_samples: return mean and standard deviation of so many passes in each of which dropout leaves out
+                other units.
             conformers: make so many per molecule, and return the mean of the predictions for each of them; None: the
                 one of lowest energy of as many as the training had.
             batch_size: molecules per forward pass, at most; it changes the speed only.
 
         Raises:
             MolfoundError: an unknown task, with the nearest name, conformers for a model that reads none, an interval
-                or calibrated probabilities that the run does not keep, or deviations of a model that knows none.
+                or calibrated probabilities that the run does not keep, deviations of a model that knows none, or
+                dropout samples of one without dropout.
         """
         predictions = self.predictions(
             tasks=tasks,
             interval=interval,
             calibrated=calibrated,
             deviation=deviation,
+            dropout_samples=dropout_samples,
             conformers=conformers,
             batch_size=batch_size,
         )
@@ -152,6 +158,7 @@ class Predictor:
         interval: float | None = None,
         calibrated: bool = False,
         deviation: bool = False,
+        dropout_samples: int | None = None,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> RowsToTable:
@@ -160,9 +167,13 @@ class Predictor:
         for name in chosen:
             if name not in self.tasks:
                 raise MolfoundError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}")
+        if dropout_samples is not None and (interval is not None or calibrated):
+            raise MolfoundError("intervals and calibrated probabilities are of predictions without dropout samples")
         lines = calibrated_logits(self.calibration, chosen) if calibrated else {}
         bounds = None if interval is None else interval_bounds(self.calibration, interval, chosen)
-        deviating = self._deviating(chosen) if deviation else []
+        model = self.model if dropout_samples is None else DropoutSamples(self.model, dropout_samples)
+        deviation = deviation or dropout_samples is not None
+        deviating = deviating_tasks(model, chosen) if deviation else []
         outputs: dict[str, Output] = {}
         for name in chosen:
             task = self.model.tasks[name]
@@ -176,7 +187,7 @@ class Predictor:
                 outputs[f"{name}.deviation"] = Output(task.level, named, task.classes)
 
         def compute(batch: GraphBatch) -> dict[str, Tensor]:
-            predicted = self.model.predict(batch, lines, deviation=deviation)
+            predicted = model.predict(batch, lines, deviation=deviation)
             return predicted if bounds is None else bounds.added(predicted)
 
         return self._tables(outputs, compute, conformers, batch_size)
@@ -212,13 +223,6 @@ class Predictor:
         if not isinstance(self.model, MolecularModel):
             raise MolfoundError("an ensemble has no embedding: embed with one of its members, such as members/1 in it")
         return self.model
-
-    def _deviating(self, tasks: Sequence[str]) -> list[str]:
-        """Return which of some tasks have deviations."""
-        found = [name for name in tasks if name in self.model.deviating]
-        if not found:
-            raise MolfoundError("deviations are those of an ensemble (molfound train --members), and this is one model")
-        return found
 
     def _tables(
         self, outputs: dict[str, "Output"], compute: Compute, conformers: int | None, batch_size: int
@@ -301,25 +305,6 @@ class Predictor:
             computed = [compute(batch.to(device)) for batch in batches]
             predicted = [{name: values[name] for name in levels} for values in computed]
             yield batches[0], mean_predictions(predicted, batches[0], arrays, levels)
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a model yields of one name.
-
-    Attributes:
-        level: of it.
-        names: of its columns.
-        classes: how many numbers stand in the place of one; None: one.
-    """
-
-    level: str
-    names: list[str]
-    classes: int | None
-
-    def cells(self) -> Cells:
-        """Return the cells, still empty, of a block of molecules."""
-        return Cells(len(self.names), self.classes, listed=self.level != "graph")
 
 
 def _framed(molecules: Molecules, table: RowsToTable) -> pd.DataFrame:

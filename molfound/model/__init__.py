@@ -1,6 +1,7 @@
 """The assembly: inputs, encoder, read-outs and heads from a specification, and the files that keep them."""
 
 from molfound.model.devices import torch_device
+from molfound.model.dropout_samples import DropoutSamples
 from molfound.model.ensemble import (
     Ensemble,
     check_alike,
@@ -22,6 +23,7 @@ from molfound.model.specification import ModelSpecification, specify
 from molfound.model.task_model import TaskModel
 
 __all__ = [
+    "DropoutSamples",
     "Ensemble",
     "ModelSpecification",
     "MolecularModel",

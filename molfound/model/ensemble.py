@@ -57,12 +57,13 @@ class Ensemble(TaskModel):
         return [member for member in self.members if isinstance(member, MolecularModel)]
 
     def _in_own_units(self, member: MolecularModel, draw: Draw) -> dict[str, Tensor]:
-        return {
-            name: self.normalizers[name].taken_over(values, member.normalizers[name])
-            if self.tasks[name].kind == "regression"
-            else values
-            for name, values in draw.items()
-        }
+        taken = dict(draw)
+        for name, task in self.tasks.items():
+            if name in draw and task.kind == "regression":
+                own, other = self.normalizers[name], member.normalizers[name]
+                convert = own.moments_taken_over if task.predicts_variance else own.taken_over
+                taken[name] = convert(draw[name], other)
+        return taken
 
 
 def check_alike(members: Mapping[Path, ModelSpecification]) -> None:
@@ -86,7 +87,7 @@ def check_alike(members: Mapping[Path, ModelSpecification]) -> None:
         differing = [name for part, name in parts.items() if getattr(expected, part) != getattr(given, part)]
         for name in dict.fromkeys([*expected.tasks, *given.tasks]):
             ours, theirs = (specification.tasks.get(name) for specification in (expected, given))
-            meaning = ("dataset", "level", "kind", "labels", "classes")
+            meaning = ("dataset", "level", "kind", "labels", "classes", "predicts_variance")
             if any(getattr(ours, field, None) != getattr(theirs, field, None) for field in meaning):
                 differing.append(f"task '{name}'")
         if differing:

@@ -72,8 +72,8 @@ class MolecularModel(TaskModel):
 
     @property
     def deviating(self) -> Sequence[str]:
-        """No task: a single output of a head says nothing of how sure it is."""
-        return []
+        """The tasks whose heads predict a variance."""
+        return [name for name, task in self.tasks.items() if task.predicts_variance]
 
     @property
     def represents_pairs(self) -> bool:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from molfound.data.batch import GraphBatch
 from molfound.model.specification import ModelSpecification
-from molfound.tasks.draws import mean_output, spread
+from molfound.tasks.draws import deviation as deviation_of
+from molfound.tasks.draws import mean_output
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.objectives import Objective
 from molfound.tasks.task import Task
@@ -61,7 +62,7 @@ class TaskModel(nn.Module):
 
         Returns:
             By task ``[R, L]`` or ``[R, L, classes]``, rows as in ``batch.labels``: normalised units for a regression,
-            logits for classes.
+            logits for classes; ``[R, L, 2]``, mean and log variance, where a task `predicts_variance`.
         """
         return self._mean(self.draws(batch, self._own_datasets(batch)))
 
@@ -98,7 +99,8 @@ class TaskModel(nn.Module):
         values = values.float()
         match self.tasks[name].kind:
             case "regression":
-                return self.normalizers[name].denormalize(values)
+                means = values[..., 0] if self.tasks[name].predicts_variance else values
+                return self.normalizers[name].denormalize(means)
             case "binary":
                 return values.sigmoid()
             case "multiclass":
@@ -111,11 +113,11 @@ class TaskModel(nn.Module):
         """Return what heads would give whose predictions are the mean of those of the draws."""
         if len(drawn) == 1:
             return dict(drawn[0])
-        return {name: mean_output(self.tasks[name].kind, _stacked(drawn, name)) for name in drawn[0]}
+        return {name: mean_output(self.tasks[name], _stacked(drawn, name)) for name in drawn[0]}
 
     def _deviation(self, name: str, drawn: Sequence[Draw]) -> Tensor:
         task = self.tasks[name]
-        deviation = spread(task.kind, _stacked(drawn, name))
+        deviation = deviation_of(task, _stacked(drawn, name))
         return deviation * self.normalizers[name].deviation if task.kind == "regression" else deviation
 
 

@@ -2,31 +2,37 @@
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from molfound.config.schema import Kind
+from molfound.tasks.losses import LOG_VARIANCE
+from molfound.tasks.task import Task
 
 
-def mean_output(kind: Kind, draws: Tensor) -> Tensor:
+def mean_output(task: Task, draws: Tensor) -> Tensor:
     """Return the output of a head whose predictions are the mean of those of several draws.
 
-    Of classes it is the probabilities that are averaged, not the logits.
+    Of classes it is the probabilities that are averaged, not the logits. Where a variance is predicted, it is that of
+    all draws together: the mean of their variances and the variance of their means (Lakshminarayanan et al., 2017).
 
     Args:
-        kind: of the task.
-        draws: ``[D, R, L]``, or ``[D, R, L, classes]``; normalised units for a regression, logits for classes.
+        task: whose head it is.
+        draws: ``[D, R, L]``, ``[D, R, L, classes]`` or ``[D, R, L, 2]``; normalised units for a regression, logits for
+            classes.
 
     Returns:
-        ``[R, L]`` or ``[R, L, classes]``, in the same units.
+        What one draw has the shape and the units of.
 
     Example:
-        >>> import torch
-        >>> draws = torch.tensor([[0.2], [0.6]]).logit()[:, None]
-        >>> mean_output("binary", draws).sigmoid()
+        >>> from molfound.tasks.resolve import make_task
+        >>> task = make_task("toxic", "tox", "graph", "binary", ["toxic"])
+        >>> mean_output(task, torch.tensor([[0.2], [0.6]]).logit()[:, None]).sigmoid()
         tensor([[0.4000]])
     """
-    match kind:
+    match task.kind:
+        case "regression" if task.predicts_variance:
+            return torch.stack([draws[..., 0].mean(0), deviation(task, draws).square().log()], dim=-1)
         case "regression":
             return draws.mean(0)
         case "binary":
@@ -36,25 +42,36 @@ def mean_output(kind: Kind, draws: Tensor) -> Tensor:
             return draws.log_softmax(-1).logsumexp(0) - math.log(len(draws))
 
 
-def spread(kind: Kind, draws: Tensor) -> Tensor:
-    """Return the standard deviation of the predictions over the draws: normalised units, or probabilities.
+def deviation(task: Task, draws: Tensor) -> Tensor:
+    """Return the standard deviation of the predictions, in normalised units or of probabilities.
 
-    It is that of the draws themselves (divided by D), as if each were as probable as another.
+    The draws count as if each were as probable as another (their squares are divided by D). To their variance is added
+    the mean of the variances that they predict themselves, if any.
 
     Args:
-        kind: of the task.
-        draws: as for `mean_output`.
+        task: whose head it is.
+        draws: as for `mean_output`; a single one only where it predicts a variance.
+
+    Returns:
+        ``[R, L]``, or ``[R, L, classes]`` for a multiclass task.
 
     Example:
-        >>> import torch
-        >>> spread("regression", torch.tensor([[1.0], [3.0]])[:, None])
+        >>> from molfound.tasks.resolve import make_task
+        >>> deviation(make_task("gap", "qm9", "graph", "regression", ["gap"]), torch.tensor([[[1.0]], [[3.0]]]))
         tensor([[1.]])
     """
-    match kind:
+    match task.kind:
+        case "regression" if task.predicts_variance:
+            variance = draws[..., 1].clamp(-LOG_VARIANCE, LOG_VARIANCE).exp().mean(0)
+            return (variance + _variance(draws[..., 0])).sqrt()
         case "regression":
-            predictions = draws
+            return _variance(draws).sqrt()
         case "binary":
-            predictions = draws.sigmoid()
+            return _variance(draws.sigmoid()).sqrt()
         case "multiclass":
-            predictions = draws.softmax(-1)
-    return predictions.std(0, correction=0)
+            return _variance(draws.softmax(-1)).sqrt()
+
+
+def _variance(draws: Tensor) -> Tensor:
+    # torch's own warns where there is no row at all.
+    return (draws - draws.mean(0)).square().mean(0)

@@ -14,8 +14,8 @@ class Head(nn.Module):
 
     A subclass takes `width_in` and `task`, declares its options keyword-only, and implements
     `forward(representation [R, width_in]) -> [R, L]`, or `[R, L, classes]` for a multiclass task: normalised units for
-    a regression, logits for classes. `self.outputs` is how many numbers that is per row; `self.shaped` gives a flat
-    `[R, outputs]` its shape.
+    a regression, logits for classes; or `[R, L, 2]`, mean and log variance, where the task `predicts_variance`.
+    `self.outputs` is how many numbers that is per row; `self.shaped` gives a flat `[R, outputs]` its shape.
 
     Args:
         width_in: width of the representation.
@@ -42,15 +42,16 @@ class Head(nn.Module):
         self.width_in = width_in
         self.labels = len(task.labels)
         self.classes = task.classes
-        self.outputs = task.outputs
+        self.numbers, self.outputs = task.numbers, task.outputs
 
     def forward(self, representation: Tensor) -> Tensor:
         """Return the predictions [R, L] or [R, L, classes] from representations [R, width_in]."""
         raise NotImplementedError
 
     def shaped(self, flat: Tensor) -> Tensor:
-        """Return `flat` [R, outputs] as [R, L], or as [R, L, classes] for a multiclass task."""
-        return flat if self.classes is None else flat.view(*flat.shape[:-1], self.labels, self.classes)
+        """Return `flat` [R, outputs] as [R, L], [R, L, classes] or [R, L, 2]."""
+        last = (self.labels,) if self.numbers == 1 and self.classes is None else (self.labels, self.numbers)
+        return flat.view(*flat.shape[:-1], *last)
 
 
 heads: Registry[type[Head]] = Registry("head")
@@ -152,7 +153,7 @@ class LabelBottleneckHead(Head):
             *hidden_parts(self.labels * hidden, activation, "none", dropout, in_place=True),
         )
         bound = hidden**-0.5
-        self.weight = nn.Parameter(torch.empty(self.labels, hidden, self.classes or 1).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(self.labels, hidden, self.numbers).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(self.outputs).uniform_(-bound, bound))
 
     def forward(self, representation: Tensor) -> Tensor:

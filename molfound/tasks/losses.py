@@ -17,6 +17,9 @@ ElementwiseLoss = Callable[..., Tensor]
 Reduction = Literal["value", "label"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+LOG_VARIANCE = 14.0
+"""Bound of the logarithms of predicted variances: standard deviations of a thousandth and a thousand."""
+
 losses: KindRegistry[ElementwiseLoss] = KindRegistry("loss")
 
 
@@ -125,6 +128,29 @@ def hybrid_cross_entropy(
     return alpha * entropy + (1 - alpha) * (miss.square() if error == "squared" else miss.abs())
 
 
+@losses.register("gaussian_nll", kinds=["regression"])
+def gaussian_nll(moments: Tensor, target: Tensor, *, beta: Share = 0.0) -> Tensor:
+    """Negative logarithm of a normal density, less its constant, in nats, [R, L] (Nix and Weigend 1994).
+
+    With it a head predicts of each label a mean and the logarithm of a variance: how far off it is, for each molecule.
+
+    Args:
+        moments: [R, L, 2], mean and log variance, in normalised units; the latter counts within ±`LOG_VARIANCE`.
+        target: [R, L], normalised units.
+        beta: times the variance to this power, which no gradient goes through: at 0 molecules with a large variance
+            hardly move the mean, at 1 all do as in `mse`; 0.5 where the mean is learned badly (Seitzer et al. 2022).
+
+    Example:
+        >>> gaussian_nll(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[3.0]]))
+        tensor([[2.]])
+    """
+    mean, log_variance = moments.unbind(-1)
+    # The gradient goes on beyond the bounds, so that it leads back.
+    log_variance = log_variance + (log_variance.clamp(-LOG_VARIANCE, LOG_VARIANCE) - log_variance).detach()
+    likelihood = 0.5 * (log_variance + (mean - target).square() * (-log_variance).exp())
+    return likelihood * (beta * log_variance.detach()).exp()
+
+
 def bound_loss(name: str, options: dict[str, object] | None = None) -> ElementwiseLoss:
     """Return the registered loss with its options checked and bound: `f(prediction, target) -> [R, L]`.
 
@@ -141,6 +167,15 @@ def needs_counts(name: str) -> bool:
     (True, False)
     """
     return "counts" in inspect.signature(losses[name]).parameters
+
+
+def predicts_variance(name: str) -> bool:
+    """Return whether a loss is of a mean and a log variance for each label, [R, L, 2], its parameter `moments`.
+
+    >>> predicts_variance("gaussian_nll"), predicts_variance("mse")
+    (True, False)
+    """
+    return next(iter(inspect.signature(losses[name]).parameters), None) == "moments"
 
 
 def masked_loss(
@@ -160,7 +195,7 @@ def masked_loss(
 
     Args:
         elementwise: `f(prediction, target) -> [R, L]`, see `bound_loss`.
-        prediction: [R, L], or [R, L, classes]; normalised units or logits.
+        prediction: [R, L], or [R, L, classes]; normalised units or logits. [R, L, 2] where a loss `predicts_variance`.
         target: float [R, L], NaN where missing.
         weights: [R], not negative: the weight of each row, for all its labels.
         reduction: ``"value"``: the mean over all present labels together, so that a label counts as often as it is

@@ -75,6 +75,12 @@ class Normalizer(nn.Module):
         scale, shift = other.deviation / self.deviation, (other.mean - self.mean) / self.deviation
         return predictions.float() * scale + shift
 
+    def moments_taken_over(self, moments: Tensor, other: "Normalizer") -> Tensor:
+        """Return means and log variances [R, L, 2], in the normalised units of another, in these units."""
+        mean, log_variance = moments.float().unbind(-1)
+        scale = 2 * (other.deviation / self.deviation).log()
+        return torch.stack([self.taken_over(mean, other), log_variance + scale], dim=-1)
+
     def extra_repr(self) -> str:
         """Return what `repr` shows: the number of labels."""
         return f"labels={len(self.mean)}"

@@ -1,6 +1,6 @@
 """Predictions held packed, only where a label is, in one canonical order, and the sums that metrics are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple, Self
@@ -43,6 +43,7 @@ class PackedPredictions:
         target: float32 [V], normalised units, 0 or 1, or a class number; never NaN.
         labels: L.
         deviation: float64 [L], the original unit of each label per normalised unit; None: they are the same.
+        log_variance: float32 [V], of the predictions, in normalised units; None where none is predicted.
     """
 
     label: NDArray[np.int32]
@@ -50,6 +51,7 @@ class PackedPredictions:
     target: NDArray[np.float32]
     labels: int
     deviation: Floats | None = None
+    log_variance: NDArray[np.float32] | None = None
 
     @classmethod
     def of(
@@ -78,6 +80,18 @@ class PackedPredictions:
             order = _row_order(label, prediction, target)
             prediction, target = prediction[order], target[order]
         return cls(label, prediction, target, labels, deviation)
+
+    def with_variance(self) -> Self:
+        """Return the same, its predictions [V, 2] having been means and log variances."""
+        mean, log_variance = np.ascontiguousarray(self.prediction.T)
+        return replace(self, prediction=mean, log_variance=log_variance)
+
+    @property
+    def outputs(self) -> NDArray[np.float32]:
+        """What the head gave: the predictions, or [V, 2] with their log variances."""
+        if self.log_variance is None:
+            return self.prediction
+        return np.stack([self.prediction, self.log_variance], axis=1)
 
     @cached_property
     def used(self) -> Ints:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from molfound.config.component import Component
 from molfound.config.schema import Kind, Level
+from molfound.tasks.losses import predicts_variance
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ class Task:
         return cls(**{**values, "labels": tuple(values["labels"]), **components, "metrics": metrics})
 
     @property
+    def predicts_variance(self) -> bool:
+        """Whether a mean and a log variance are predicted for each label, as its loss asks for."""
+        return predicts_variance(self.loss.name)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a head predicts for one label: one, or one of each class, or mean and log variance."""
+        return 2 if self.predicts_variance else self.classes or 1
+
+    @property
     def outputs(self) -> int:
-        """How many numbers a head predicts for one molecule, atom, edge or pair: L, or L * classes."""
-        return len(self.labels) * (self.classes or 1)
+        """How many numbers a head predicts for one molecule, atom, edge or pair: L, or L times `numbers`."""
+        return len(self.labels) * self.numbers

@@ -74,10 +74,11 @@ class TaskMetrics:
     numbers. So `bce` applies the sigmoid itself, and rankings are those of the logits. Where labels are normalised,
     `mae` and `rmse` are accompanied by `mae_original` and `rmse_original`.
 
-    Collected are 12 bytes per present label (8 + 4 * classes for a multiclass task), in memory up to a bound and in a
-    temporary file past it. They are then worked on by ranges of labels, in the same ranges wherever they lay: scores
-    are the same to the last bit from memory, from a file, from one process or several. A label with more values than
-    a range holds is worked on at once, and so is a whole task where a metric is flattened: 60 bytes per value.
+    Collected are 12 bytes per present label (8 + 4 * classes for a multiclass task, 16 with a variance), in memory up
+    to a bound and in a temporary file past it. They are then worked on by ranges of labels, in the same ranges wherever
+    they lay: scores are the same to the last bit from memory, from a file, from one process or several. A label with
+    more values than a range holds is worked on at once, and so is a whole task where a metric is flattened: 60 bytes
+    per value.
 
     Args:
         task: names the metrics and the labels.
@@ -110,10 +111,10 @@ class TaskMetrics:
 
     def reset(self) -> None:
         """Forget all predictions."""
-        self.collected = CollectedPredictions(len(self.task.labels), (self.task.classes or 1) + 1)
+        self.collected = CollectedPredictions(len(self.task.labels), self.task.numbers + 1)
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch: predictions [R, L] or [R, L, classes], targets [R, L], NaN where missing.
+        """Add a batch: predictions as of a head, [R, L] or [R, L, classes], targets [R, L], NaN where missing.
 
         Raises:
             MolfoundError: the bound of memory is passed and the disk is full.
@@ -168,13 +169,13 @@ class TaskMetrics:
         for first, last in label_ranges(self.used(), self.collected.width):
             label, rows = joined(self._from_all(self.collected.read(first, last)), self.collected.width)
             deviation = None if self.deviation is None else self.deviation[first:last]
-            yield Block(first, _packed(label - np.int32(first), rows, last - first, deviation))
+            yield Block(first, self._packed(label - np.int32(first), rows, last - first, deviation))
 
     def pooled(self) -> PackedPredictions:
         """Return all predictions of all processes as if they were one label's, in normalised units."""
         everything = self.collected.read(0, self.collected.labels)
         label, rows = joined(self._from_all(everything), self.collected.width)
-        return _packed(np.zeros_like(label), rows, 1, None)
+        return self._packed(np.zeros_like(label), rows, 1, None)
 
     def compute(self) -> TaskScores:
         """Return the scores of everything added; a metric of a label without what it needs is NaN."""
@@ -185,6 +186,13 @@ class TaskMetrics:
         values = {name: np.concatenate([part.values[name] for part in ranges]) for name in ranges[0].values}
         flattened = flattened_scores(self.task, self.pooled()) if _has_flattened(self.task) else {}
         return TaskScores(values, np.concatenate([part.used for part in ranges]), flattened)
+
+    def _packed(
+        self, label: NDArray[np.int32], rows: NDArray[np.float32], labels: int, deviation: Floats | None
+    ) -> PackedPredictions:
+        prediction = rows[:, 0] if rows.shape[1] == 2 else rows[:, :-1]
+        packed = PackedPredictions.of(label, prediction, rows[:, -1], labels, deviation)
+        return packed.with_variance() if self.task.predicts_variance else packed
 
     def _from_all(self, mine: Any) -> list[Any]:
         """Return what each process gives, in the order of the processes."""
@@ -213,13 +221,6 @@ def flattened_scores(task: Task, pooled: PackedPredictions) -> dict[str, float]:
 
 def _has_flattened(task: Task) -> bool:
     return any(metric.aggregation == "flattened" for metric in reported_metrics(task).values())
-
-
-def _packed(
-    label: NDArray[np.int32], rows: NDArray[np.float32], labels: int, deviation: Floats | None
-) -> PackedPredictions:
-    prediction = rows[:, 0] if rows.shape[1] == 2 else rows[:, :-1]
-    return PackedPredictions.of(label, prediction, rows[:, -1], labels, deviation)
 
 
 def _mean_defined(values: Floats) -> float:

@@ -174,7 +174,7 @@ def loss_totals(block: Block, loss: TaskLoss) -> Floats:
     """Return the sum of a task's loss over the values of each label of a block, float64 [L]."""
     packed = block.packed
     device = torch.device("cpu") if loss.counts is None else loss.counts.device
-    parts = packed.label + np.int32(block.first), packed.prediction, packed.target
+    parts = packed.label + np.int32(block.first), packed.outputs, packed.target
     label, prediction, target = (torch.from_numpy(part).to(device) for part in parts)
     return packed.total(loss.values(label, prediction, target).cpu().double().numpy())
 

@@ -77,7 +77,7 @@ def check_head(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
     before = pretrained.tasks[config.head]
     differing = [
         f"{name} is {getattr(before, name)}, here {getattr(task, name)}"
-        for name in ("level", "kind", "classes", "normalize")
+        for name in ("level", "kind", "classes", "normalize", "predicts_variance")
         if getattr(before, name) != getattr(task, name)
     ]
     if len(before.labels) != len(task.labels):

@@ -3,12 +3,14 @@
 import pytest
 import torch
 
+from molfound.config.component import Component
 from molfound.errors import MolfoundError
 from molfound.tasks.heads import Head, heads
 from molfound.tasks.losses import bound_loss, masked_loss
 from tests.tasks.examples import task_of
 
 KINDS = ["regression", "binary", "multiclass"]
+MOMENTS = Component("gaussian_nll")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,6 +46,23 @@ def test_learns_a_fixed_batch(name, kind):
         optimizer.step()
         history.append(loss.item())
     assert history[-1] < 0.5 * history[0]
+
+
+@pytest.mark.parametrize("name", heads)
+def test_learns_mean_and_variance(name):
+    """Of two labels whose deviations are 2 and a half around what the row says."""
+    torch.manual_seed(0)
+    head = heads.build(name, 16, task_of("regression", 2, loss=MOMENTS))
+    representation = torch.randn(512, 16)
+    assert head(representation).shape == (512, 2, 2)
+    target = representation[:, :2] + torch.tensor([2.0, 0.5]) * torch.randn(512, 2)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
+    for _ in range(150):
+        optimizer.zero_grad()
+        masked_loss(bound_loss("gaussian_nll"), head(representation), target).backward()
+        optimizer.step()
+    found = (head(representation)[..., 1].mean(0) / 2).exp()
+    torch.testing.assert_close(found.detach(), torch.tensor([2.0, 0.5]), rtol=0.4, atol=0)
 
 
 def test_mlp_options():

@@ -16,15 +16,18 @@ from molfound.tasks.losses import (
     balanced_bce,
     bound_loss,
     focal,
+    gaussian_nll,
     hybrid_cross_entropy,
     losses,
     masked_loss,
     needs_counts,
+    predicts_variance,
 )
 from molfound.tasks.task_loss import TaskLoss
 from tests.tasks.examples import task_of
 
-CASES = [(name, kind) for name in losses for kind in losses.kinds(name)]
+# A loss of means and variances is of kind "moments" here.
+CASES = [(name, "moments" if predicts_variance(name) else kind) for name in losses for kind in losses.kinds(name)]
 ROWS, LABELS, CLASSES = 7, 4, 4
 COUNTS = torch.tensor([[9, 3], [2, 8], [50, 1], [7, 0]])
 
@@ -36,10 +39,11 @@ def _masked(name, prediction, target, weights=None, reduction="value", gather=No
 
 def _example(kind, seed, share=0.5):
     generator = torch.Generator().manual_seed(seed)
-    shape = (ROWS, LABELS, CLASSES) if kind == "multiclass" else (ROWS, LABELS)
+    shape = (ROWS, LABELS, *{"multiclass": (CLASSES,), "moments": (2,)}.get(kind, ()))
     prediction = 3 * torch.randn(shape, generator=generator)
     target = {
         "regression": torch.randn(ROWS, LABELS, generator=generator),
+        "moments": torch.randn(ROWS, LABELS, generator=generator),
         "binary": torch.randint(0, 2, (ROWS, LABELS), generator=generator).float(),
         "multiclass": torch.randint(0, CLASSES, (ROWS, LABELS), generator=generator).float(),
     }[kind]
@@ -221,7 +225,9 @@ def test_hybrid_cross_entropy_knows_which_bin_is_near():
 @pytest.mark.parametrize("reduction", ["value", "label"])
 def test_the_loss_of_a_task_is_the_same_for_a_batch_and_for_packed_values(name, kind, reduction):
     prediction, target, _ = _example(kind, 5)
-    loss = TaskLoss(task_of(kind, LABELS, loss=Component(name), reduction=reduction))
+    loss = TaskLoss(
+        task_of("regression" if kind == "moments" else kind, LABELS, loss=Component(name), reduction=reduction)
+    )
     row, label = np.nonzero(~target.isnan().numpy())
     present = target[row, label]
     if loss.counts is not None:
@@ -233,6 +239,20 @@ def test_the_loss_of_a_task_is_the_same_for_a_batch_and_for_packed_values(name, 
     by_label = [dense[there[:, i], i].mean() for i in range(LABELS) if there[:, i].any()]
     expected = values.mean() if reduction == "value" else torch.stack(by_label).mean()
     torch.testing.assert_close(loss(prediction, target), expected)
+
+
+def test_gaussian_likelihood_is_that_of_torch_and_of_mse():
+    moments, target, _ = _example("moments", 6, share=0)
+    mean, log_variance = moments.unbind(-1)
+    expected = torch.nn.GaussianNLLLoss(reduction="none")(mean, target, log_variance.exp())
+    torch.testing.assert_close(gaussian_nll(moments, target), expected)
+    # Weighed by its variance, a molecule moves its mean as far as by the squared error.
+    (gradient,) = torch.autograd.grad(gaussian_nll(moments, target, beta=1.0).sum(), moments)
+    torch.testing.assert_close(gradient[..., 0], (mean - target).detach(), rtol=1e-4, atol=1e-5)
+    sure = torch.tensor([[[0.0, -500.0]]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(gaussian_nll(sure, torch.ones(1, 1)).sum(), sure)
+    assert gradient.isfinite().all()
+    assert gradient[0, 0, 1] < 0
 
 
 def test_counts_travel_with_the_model_where_a_loss_asks_for_them():

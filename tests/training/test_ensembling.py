@@ -16,15 +16,17 @@ from molfound.cli import main
 from molfound.config import Experiment, load_config
 from molfound.errors import MolfoundError
 from molfound.model import check_alike, load_specification
-from molfound.tasks.draws import mean_output, spread
+from molfound.tasks.draws import deviation, mean_output
 from molfound.tasks.normalization import Normalizer
 from molfound.training.ensembling import ensemble_of_runs, seeded, shared_mixture, train_ensemble
 from molfound.training.evaluate_run import evaluate_run
 from molfound.training.run_folder import RunFolder
 from molfound.training.train import train
+from tests.tasks.examples import task_of
 from tests.training.conftest import SMILES
 
 SPLIT = "data.datasets.props.split={{kind: random, fractions: [0.3, 0.5, 0.2], seed: {}}}"
+CHANGES = ["training.epochs=1", "tasks.logp.loss=gaussian_nll"]
 COLUMNS = ["logp.logp", "logp.tpsa", "acid.acid"]
 Make = Callable[..., Experiment]
 
@@ -35,7 +37,7 @@ def make(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
     folder = tmp_path_factory.mktemp("runs")
 
     def experiment(name: str, *overrides: str, split: int = 1) -> Experiment:
-        chosen = [f"run.folder={folder / name}", "training.epochs=1", SPLIT.format(split), *overrides]
+        chosen = [f"run.folder={folder / name}", *CHANGES, SPLIT.format(split), *overrides]
         return load_config(data_folder / "tiny.yaml", chosen)
 
     return experiment
@@ -76,14 +78,15 @@ def test_draws_are_averaged_as_predictions(kind: str) -> None:
     draws = torch.randn(5, 7, 2, 3, generator=torch.Generator().manual_seed(1)) * 6
     finished = {"regression": lambda values: values, "binary": expit, "multiclass": lambda v: softmax(v, -1)}[kind]
     predictions = finished(draws.double().numpy())
-    np.testing.assert_allclose(finished(mean_output(kind, draws).numpy()), predictions.mean(0), rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(spread(kind, draws), predictions.std(0), rtol=1e-4, atol=1e-6)
+    task = task_of(kind, 2)
+    np.testing.assert_allclose(finished(mean_output(task, draws).numpy()), predictions.mean(0), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(deviation(task, draws), predictions.std(0), rtol=1e-4, atol=1e-6)
 
 
 def test_sure_probabilities_keep_their_digits() -> None:
     draws = torch.tensor([[30.0, -30.0], [25.0, -25.0]])[:, None]
     wanted = -logit(expit(np.array([-30.0, -25.0])).mean())
-    np.testing.assert_allclose(mean_output("binary", draws), [[wanted, -wanted]], rtol=1e-5)
+    np.testing.assert_allclose(mean_output(task_of("binary", 2), draws), [[wanted, -wanted]], rtol=1e-5)
 
 
 def test_units_of_another_normalizer() -> None:
@@ -103,11 +106,13 @@ def test_members_differ_in_their_seed_alone(ensemble: RunFolder) -> None:
 
 def test_predictions_are_the_mean_of_the_members(ensemble: RunFolder) -> None:
     table = mf.load(ensemble.path).predict([*SMILES[:20], "?"], deviation=True)
-    alone = [mf.load(path).predict([*SMILES[:20], "?"]) for path in members(ensemble)]
+    alone = [mf.load(path).predict([*SMILES[:20], "?"], deviation=True) for path in members(ensemble)]
     for column in COLUMNS:
         each = np.stack([one[column] for one in alone])
         np.testing.assert_allclose(table[column], each.mean(0), rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(table[f"{column}.deviation"], each.std(0), rtol=1e-3, atol=1e-5)
+        own = [one[f"{column}.deviation"] ** 2 for one in alone] if column.startswith("logp") else [0.0]
+        expected = np.sqrt(each.var(0) + np.mean(own, axis=0))
+        np.testing.assert_allclose(table[f"{column}.deviation"], expected, rtol=1e-3, atol=1e-5)
     cell = np.stack([one["neighbours.neighbours"][3] for one in alone])
     np.testing.assert_allclose(table["neighbours.neighbours"][3], cell.mean(0), rtol=1e-5)
     np.testing.assert_allclose(table["neighbours.neighbours.deviation"][3], cell.std(0), rtol=1e-3, atol=1e-5)
@@ -147,8 +152,8 @@ def test_what_is_no_ensemble_is_named(ensemble: RunFolder, make: Make, tmp_path:
     model = mf.load(ensemble.path)
     with pytest.raises(MolfoundError, match="an ensemble has no embedding"):
         model.embed(["C"])
-    with pytest.raises(MolfoundError, match="deviations are those of an ensemble"):
-        mf.load(members(ensemble)[0]).predict(["C"], deviation=True)
+    with pytest.raises(MolfoundError, match="a single model knows no deviation of acid"):
+        mf.load(members(ensemble)[0]).predict(["C"], tasks=["acid"], deviation=True)
     with pytest.raises(MolfoundError, match="is an ensemble of models: name one of them"):
         load_specification(ensemble.path)
     with pytest.raises(MolfoundError, match=r"holds a run or an ensemble already: go on with it \(--resume"):
