@@ -17,7 +17,7 @@ from molfound.tasks.label_summary import LabelSummary, class_count
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.packed import Floats, divide
 from molfound.tasks.task import Task
-from molfound.tasks.task_metrics import MEMORY, TaskMetrics
+from molfound.tasks.task_metrics import MEMORY, TaskMetrics, TaskScores
 
 LEAST_PROBABILITY = 1e-6
 SPLIT_SHARE = 1 / 3  # of the columns, from which a split of a regression chooses; of classes the square root
@@ -255,16 +255,30 @@ def _scores_of_pieces(
     memory: int = MEMORY,
 ) -> dict[str, float | None]:
     """Return the metrics of predictions and test labels that come some at a time, see `baseline_scores`."""
+    if normalizer is None and task.kind == "regression" and task.normalize != "none":
+        normalizer = Normalizer.of(train, task.labels)
+    means = prediction_scores(task, pieces, normalizer, memory).mean
+    return {metric: None if np.isnan(value) else value for metric, value in means.items()}
+
+
+def prediction_scores(
+    task: Task, pieces: Iterable[tuple[Floats, LabelPairs]], normalizer: Normalizer | None, memory: int = MEMORY
+) -> TaskScores:
+    """Return the scores of predictions, [V] or [V, classes] in original units or shares, beside the labels they meet.
+
+    Args:
+        task: whose metrics.
+        pieces: predictions and labels, some at a time; a prediction that is NaN does not count.
+        normalizer: the units of the metrics, of a task that is normalised.
+        memory: bytes held in memory.
+    """
     if task.kind != "regression" or task.normalize == "none":
         normalizer = None
-    elif normalizer is None:
-        normalizer = Normalizer.of(train, task.labels)
     metrics = TaskMetrics(task, normalizer, memory=memory)
     for prediction, (label, targets) in pieces:
         known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
         metrics.add(*_in_metric_units(task, label[known], prediction[known], targets[known], normalizer))
-    means = metrics.compute().mean
-    return {metric: None if np.isnan(value) else value for metric, value in means.items()}
+    return metrics.compute()
 
 
 def _in_metric_units(

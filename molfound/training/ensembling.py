@@ -25,6 +25,7 @@ from molfound.model import (
 )
 from molfound.plugins import load_plugins, restore_plugins
 from molfound.training.console import EpochReporter
+from molfound.training.cross_validation import is_cross_validation, write_folds
 from molfound.training.finish import finish
 from molfound.training.mixture import TaskMixture, load_task_mixture
 from molfound.training.processes import Processes
@@ -48,8 +49,9 @@ def seeded(experiment: Experiment, members: int) -> list[Experiment]:
 def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite: bool = False) -> RunFolder:
     """Train experiments into the members of an ensemble, and return its folder, which has scores and a report as well.
 
-    Each is a run in ``members/1``, ``members/2``, …, without baselines, which are those of the ensemble. The first
-    experiment's configuration becomes the ensemble's.
+    Each is a run in ``members/1``, ``members/2``, …, without baselines, which are those of the ensemble, unless each
+    has a fold of a cross-validation to test: then it has its own, and the ensemble what `write_folds` tells of all. The
+    first experiment's configuration becomes the ensemble's.
 
     Args:
         experiments: of the same features, encodings and tasks, such as those of `seeded`; their run folders do not
@@ -68,8 +70,9 @@ def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite
         load_plugins(Path(path) for path in experiments[0].plugins)
         load_task_mixture(experiments[0], EpochReporter(1).line)
     members = _begun(run, experiments[0], len(experiments))
+    baselines = is_cross_validation(experiments)
     for member, experiment in zip(members, experiments, strict=True):
-        write_atomically(member.config, to_yaml(_placed(experiment, member, baselines=False)).encode())
+        write_atomically(member.config, to_yaml(_placed(experiment, member, baselines=baselines)).encode())
     return resume_ensemble(folder)
 
 
@@ -101,7 +104,8 @@ def resume_ensemble(folder: Path, overrides: Sequence[str] = (), *, allow_plugin
             train(experiment)
     ensemble = RunFolder.existing(folder)
     if not ensemble.report.is_file():
-        _finish(ensemble, overrides, allow_plugins=allow_plugins)
+        of_folds = is_cross_validation([load_config(RunFolder(path).config) for path in members])
+        _finish(ensemble, overrides, allow_plugins=allow_plugins, of_folds=of_folds)
     return ensemble
 
 
@@ -231,11 +235,14 @@ def _placed(experiment: Experiment, run: RunFolder, *, baselines: bool = True) -
     return experiment.model_copy(update={"run": experiment.run.model_copy(update=changed)})
 
 
-def _finish(ensemble: RunFolder, overrides: Sequence[str], *, allow_plugins: bool) -> None:
+def _finish(ensemble: RunFolder, overrides: Sequence[str], *, allow_plugins: bool, of_folds: bool = False) -> None:
     """Calibrate an ensemble whose members are there, score it, and write its report."""
     experiment, mixture = ensemble_mixture(ensemble.path, overrides, allow_plugins=allow_plugins)
     model = load_ensemble(ensemble.path).to(torch_device(experiment.training.accelerator))
     reporter = EpochReporter(1)
     reporter.line(f"ensemble of {len(model.members)} models; {mixture}")
     save_specification(model.specification, ensemble.specification)
-    finish(experiment, mixture, model, ensemble, reporter, None)
+    if of_folds:
+        write_folds(ensemble, [RunFolder(path) for path in ensemble_members(ensemble.path)], mixture)
+    else:
+        finish(experiment, mixture, model, ensemble, reporter, None)

@@ -1,7 +1,8 @@
 """From a run and a table, or a configuration, to an experiment that fine-tunes the run's encoder."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,15 @@ class FineTuning:
         """
         return load_config(name, overrides, adapt=self._adapted(folder))
 
-    def of_assay(self, assay: Assay, split: SplitKind, folder: Path, overrides: Sequence[str] = ()) -> Experiment:
+    def of_assay(
+        self,
+        assay: Assay,
+        split: SplitKind,
+        folder: Path,
+        overrides: Sequence[str] = (),
+        *,
+        folds: int | None = None,
+    ) -> Experiment:
         """Write a manifest and an experiment of a table into a folder and return the experiment, which also runs there.
 
         Args:
@@ -123,25 +132,35 @@ class FineTuning:
             split: how it is split.
             folder: it may exist.
             overrides: ``key=value`` changes; they are in what is written.
+            folds: the experiment is the first of so many of a cross-validation, see
+                `molfound.training.cross_validation.fold_experiments`; None: there is one alone.
 
         Raises:
             MolfoundError: anything wrong with the overrides.
         """
         path = folder / EXPERIMENT_FILE
-        write_atomically(folder / MANIFEST_FILE, write_text(assay.manifest(split)).encode())
-        experiment = self._experiment(assay, folder)
-        write_atomically(path, write_text(experiment).encode())
-        try:
+        experiment = self._experiment(assay, folder, folds)
+        if folds is not None:
+            divided = {"kind": "folds", "folds": folds, "fold": 1, "scaffolds": split == "scaffold"}
+            experiment = _with(experiment, f"data.datasets.{TASK}.split", divided)
+        with undone_where_refused(folder):
+            write_atomically(folder / MANIFEST_FILE, write_text(assay.manifest(split)).encode())
+            write_atomically(path, write_text(experiment).encode())
             loaded = load_config(path, overrides)
-        except MolfoundError:
-            discard(folder)
-            raise
-        text = f"# Fine-tunes {self.run} on {assay.path}. After a change: molfound train {path} --overwrite\n"
+        how = f"After a change: molfound train {path} --overwrite"
+        how = (
+            how
+            if folds is None
+            else f"The first of {folds} folds, which molfound finetune trains with --folds {folds}."
+        )
+        text = f"# Fine-tunes {self.run} on {assay.path}. {how}\n"
         write_atomically(path, (text + write_text(with_overrides(experiment, overrides))).encode())
         return loaded
 
-    def _experiment(self, assay: Assay, folder: Path) -> dict[str, Any]:
-        defaults = training_defaults(assay.training_molecules)
+    def _experiment(self, assay: Assay, folder: Path, folds: int | None) -> dict[str, Any]:
+        defaults = training_defaults(
+            assay.training_molecules if folds is None else assay.molecules * (folds - 2) // folds
+        )
         task: dict[str, Any] = {"dataset": TASK, "head": {"name": "mlp", "hidden": [128], "dropout": 0.1}}
         experiment: dict[str, Any] = {
             "name": f"finetune-{_stem(assay.path)}",
@@ -194,31 +213,53 @@ def new_folder(table: Path, folder: Path | None, *, overwrite: bool) -> Path:
     run = RunFolder(chosen)
     run.check_place()
     if not overwrite and (run.has_progress or (chosen / EXPERIMENT_FILE).exists()):
+        there = (
+            f"go on with its members (molfound train --resume {chosen})"
+            if run.ensemble.is_file()
+            else f"train what is there (molfound train {chosen / EXPERIMENT_FILE})"
+        )
         raise MolfoundError(
-            f"{chosen} holds a fine-tuning already: train what is there (molfound train {chosen / EXPERIMENT_FILE}), "
-            "replace it (--overwrite) or name another folder (-o)"
+            f"{chosen} holds a fine-tuning already: {there}, replace it (--overwrite) or name another folder (-o)"
         )
     return chosen
 
 
-def discard(folder: Path) -> None:
-    """Remove what `FineTuning.of_assay` has written, of a fine-tuning that cannot be trained."""
-    for name in (EXPERIMENT_FILE, MANIFEST_FILE):
-        (folder / name).unlink(missing_ok=True)
+@contextmanager
+def undone_where_refused(folder: Path) -> Iterator[None]:
+    """Take back what `FineTuning.of_assay` writes into a folder where the fine-tuning turns out to be a mistake."""
+    paths = [folder / name for name in (EXPERIMENT_FILE, MANIFEST_FILE)]
+    before = [path.read_bytes() if path.is_file() else None for path in paths]
+    try:
+        yield
+    except MolfoundError:
+        for path, content in zip(paths, before, strict=True):
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_atomically(path, content)
+        raise
 
 
-def check_fine_tuning(experiment: Experiment) -> list[str]:
+def check_fine_tuning(experiments: Sequence[Experiment]) -> list[str]:
     """Refuse what no training could make sense of, preparing the data, and return what to know of its parts.
+
+    Args:
+        experiments: one, or those of the folds of a cross-validation.
 
     Raises:
         MolfoundError: a run or head that does not fit, a part without labels, or a label that has one value alone in
             the training part.
     """
-    load_plugins(Path(path) for path in experiment.plugins)
-    check_pretrained(experiment)
-    check_head(experiment, experiment_tasks(experiment)[1])
-    prepare_mixture(experiment)  # which shows how far it has come
-    return _part_remarks(load_task_mixture(experiment, None))
+    first = experiments[0]
+    load_plugins(Path(path) for path in first.plugins)
+    check_pretrained(first)
+    check_head(first, experiment_tasks(first)[1])
+    prepare_mixture(first)  # which shows how far it has come
+    remarks = []
+    for fold, experiment in enumerate(experiments, 1):
+        place = f"fold {fold}: " if len(experiments) > 1 else ""
+        remarks += [place + remark for remark in _part_remarks(load_task_mixture(experiment, None))]
+    return remarks
 
 
 def _part_remarks(mixture: TaskMixture) -> list[str]:
@@ -230,7 +271,7 @@ def _part_remarks(mixture: TaskMixture) -> list[str]:
             if len(label) == 0:
                 raise MolfoundError(
                     f"the split leaves no molecule with a label of task '{name}' for the part '{part}': take a random "
-                    "split, or a table with more molecules and more different scaffolds"
+                    "split, fewer folds, or a table with more molecules and more different scaffolds"
                 )
             single = [title for number, title in enumerate(task.labels) if len(np.unique(values[label == number])) < 2]
             if single and part == "train":

@@ -42,6 +42,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.ensemble = path / ENSEMBLE_FILE
         self.members = path / "members"
+        self.folds = path / "folds.json"
 
     @classmethod
     def existing(cls, path: Path) -> "RunFolder":
@@ -74,6 +75,7 @@ class RunFolder:
             shutil.rmtree(self.members)
         for path in (
             self.ensemble,
+            self.folds,
             self.data,
             self.model,
             self.specification,

@@ -21,10 +21,14 @@ def print_summary(run: RunFolder, *, as_json: bool) -> None:
         return
     baselines = json.loads(run.baselines.read_text()) if run.baselines.is_file() else {}
     objectives = json.loads(run.objectives.read_text())[part] if run.objectives.is_file() else {}
+    folds = json.loads(run.folds.read_text()) if run.folds.is_file() else None
     if as_json:
         figures = {task: {name: s["mean"] for name, s in metrics.items()} for task, metrics in scores[part].items()}
-        told = {"objectives": objectives} if objectives else {}
+        told = ({"objectives": objectives} if objectives else {}) | ({"folds": folds} if folds else {})
         print(json.dumps({"run": str(run.path), "part": part, "scores": figures, "baselines": baselines, **told}))
+        return
+    if folds is not None:
+        print_folds(folds, scores[part])
         return
     print_scores(scores[part], title=f"{part} part, mean over labels", baselines=baselines)
     print_objectives(objectives)
@@ -54,10 +58,37 @@ def print_scores(
     Console(soft_wrap=False).print(table)
 
 
+def print_folds(folds: Mapping[str, Any], together: TaskFigures) -> None:
+    """Print a table of tasks and metrics of a cross-validation: mean ± deviation over the folds, of baselines as well.
+
+    Args:
+        folds: the content of ``folds.json``.
+        together: the scores of all molecules, each predicted by the member that has not learned from it.
+    """
+    names = list(dict.fromkeys(name for task in folds["baselines"].values() for name in task))
+    table = Table(title=f"test parts of {folds['folds']} folds, mean ± deviation over the folds", title_justify="left")
+    table.add_column("task")
+    table.add_column("metric")
+    for column in ("model", *names, "model, all molecules"):
+        table.add_column(column, justify="right")
+    for task, metrics in folds["scores"].items():
+        for number, (metric, score) in enumerate(metrics.items()):
+            beside = [folds["baselines"][task].get(name, {}).get(metric, {}) for name in names]
+            cells = [_spread(found) for found in (score, *beside)]
+            table.add_row(task if number == 0 else "", metric, *cells, _number(together[task][metric]["mean"]))
+        table.add_section()
+    Console(soft_wrap=False).print(table)
+
+
 def print_objectives(objectives: Mapping[str, Mapping[str, float | None]]) -> None:
     """Print a line for each objective: its losses, and what it tells beside them."""
     for name, told in objectives.items():
         print(f"{name}: " + ", ".join(f"{figure} {_number(value)}" for figure, value in told.items()))
+
+
+def _spread(figure: Mapping[str, Any]) -> str:
+    deviation = figure.get("deviation")
+    return _number(figure.get("mean")) + ("" if deviation is None else f" ± {deviation:.2g}")
 
 
 def _number(value: float | None) -> str:

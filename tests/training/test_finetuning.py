@@ -370,14 +370,14 @@ def test_a_split_without_a_part_is_refused(pretrained: Path, tmp_path: Path) -> 
     assay = read_assay(table, None, ["y"])
     experiment = FineTuning(pretrained).of_assay(assay, "scaffold", tmp_path / "tuned", CPU)
     with pytest.raises(MolfoundError, match="leaves no molecule with a label of task 'assay' for the part 'val'"):
-        check_fine_tuning(experiment)
+        check_fine_tuning([experiment])
 
 
 def test_a_part_of_one_class_is_told_and_a_training_part_of_one_is_refused(pretrained: Path, tmp_path: Path) -> None:
     table, active = tmp_path / "rare.csv", np.zeros(len(SMILES))
     active[parts()["train"][:3]] = 1
     pd.DataFrame({"smiles": SMILES, "active": active}).to_csv(table, index=False)
-    remarks = check_fine_tuning(tuned(pretrained, table, ["active"], *CPU))
+    remarks = check_fine_tuning([tuned(pretrained, table, ["active"], *CPU)])
     assert remarks == [
         f"{part} has one class alone of active: AUROC and AP are undefined there" for part in ("val", "test")
     ]
@@ -385,7 +385,7 @@ def test_a_part_of_one_class_is_told_and_a_training_part_of_one_is_refused(pretr
     active[parts()["test"][:3]] = 1
     pd.DataFrame({"smiles": SMILES, "active": active}).to_csv(table, index=False)
     with pytest.raises(MolfoundError, match="label 'active' has fewer than two different values in the training part"):
-        check_fine_tuning(tuned(pretrained, table, ["active"], *CPU, folder="other"))
+        check_fine_tuning([tuned(pretrained, table, ["active"], *CPU, folder="other")])
 
 
 def test_defaults_grow_with_the_table() -> None:
