@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +25,11 @@ def markdown_page(results: Results) -> str:
     heads = (*HEADS, *short_names(results.space))
     lines = [f"# {results.name}", "", _about(results), "", _best_told(results), ""]
     lines += [_row(heads), _row("---" if column < 2 else "---:" for column in range(len(heads)))]
-    lines += [_row(map(_safe, _cells(results, trial))) for trial in results.trials]
+    marks = ("**" if trial is results.best else "" for trial in results.trials)
+    lines += [
+        _row(f"{mark}{_safe(cell)}{mark}" if cell else "" for cell in _cells(results, trial))
+        for mark, trial in zip(marks, results.trials, strict=True)
+    ]
     if results.importances:
         lines += ["", _importance_note(results), "", "| key | share |", "| --- | ---: |"]
         lines += [_row((_safe(key), f"{share:.2f}")) for key, share in results.importances.items()]
@@ -40,14 +45,19 @@ def html_page(results: Results) -> str:
         rows = [[escape(key), escape(shown(value))] for key, value in best.values.items()]
         sections.append(f"<h2>Best: {escape(results.monitor)} {number(best.value(results.mode))}</h2>")
         sections.append(table(["key", "value"], rows, text_columns=1, whole=True))
-        sections.append(f"<p>{escape(_best_told(results))}</p>")
+        reached = f"Trial {best.number} at epoch {best.best_epoch(results.mode)}; best.yaml is its experiment."
+        sections.append(f"<p>{reached}</p>")
     if any(trial.course for trial in results.trials):
         plots = [history_plot(results), course_plot(results)]
         plots += [importance_plot(results.importances)] if results.importances else []
         plots += [key_plot(results, key, parameter) for key, parameter in results.space.items()]
         note = f"<p>{escape(_importance_note(results))}</p>"
-        sections.append(f'<h2>What mattered</h2>{legend()}{note}<div class="plots">{"".join(plots)}</div>')
+        sections.append(f'<h2>What mattered</h2>{legend(results)}{note}<div class="plots">{"".join(plots)}</div>')
     rows = [[_linked(trial), *map(escape, _cells(results, trial)[1:])] for trial in results.trials]
+    rows = [
+        [f"<b>{cell}</b>" for cell in row] if trial is best else row
+        for trial, row in zip(results.trials, rows, strict=True)
+    ]
     heads = (*HEADS, *short_names(results.space))
     sections.append("<h2>Trials</h2>" + table(heads, rows, text_columns=2, sortable=True, whole=True))
     failures = _failures(results)
@@ -58,9 +68,9 @@ def html_page(results: Results) -> str:
 
 def print_results(results: Results) -> None:
     """Print the table of the trials, and the best."""
-    shown_table = Table()
+    shown_table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column, head in enumerate((*HEADS, *short_names(results.space))):
-        shown_table.add_column(head, justify="left" if column == 1 else "right", overflow="fold")
+        shown_table.add_column(head, justify="left" if column == 1 else "right", no_wrap=True)
     for trial in results.trials:
         shown_table.add_row(*_cells(results, trial), style="bold" if trial is results.best else None)
     print(_about(results))
@@ -115,8 +125,8 @@ def _importance_note(results: Results) -> str:
         return "What a key matters is told from four finished trials on."
     few = f" Of so few trials ({finished}) it is a hint." if finished < FEW else ""
     return (
-        "What mattered: the share of the variance of the finished trials' values that each key explains alone (fANOVA, "
-        f"Hutter et al., 2014); what is missing to 1 is explained by several together.{few}"
+        "The share of the variance of the finished trials' values that each key explains alone (fANOVA, Hutter et al., "
+        f"2014); what is missing to 1 is explained by several together.{few}"
     )
 
 

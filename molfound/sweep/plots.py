@@ -19,6 +19,7 @@ BEST = "c2"
 CHOICE = 14  # characters of a choice that fit under a plot
 WHOLE = 10  # whole numbers that are shown one by one
 BARS = 8
+FEW_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,12 @@ def course_plot(results: Results) -> str:
     values = np.array([value for trial in trials for value in trial.course.values()], np.float64)
     frame = Frame("trials over their epochs", Axis.around(epochs), _value_axis(values), "epoch", results.monitor)
     best = results.best
+    faint = "many " if len(trials) > FEW_LINES else ""
     lines = []
     # Where lines cross, the best is drawn last, above the others.
     for trial in sorted(trials, key=lambda trial: trial is best):
         x, y = (np.array(list(side), np.float64) for side in (trial.course.keys(), trial.course.values()))
-        style = f"line {BEST}" if trial is best else f"line many {COLOURS.get(trial.state, 'c5')}"
+        style = f"line {BEST}" if trial is best else f"line {faint}{COLOURS[trial.state]}"
         lines.append(frame.line(x, y, style, f"trial {trial.number}, {trial.state}"))
     return frame.svg(lines)
 
@@ -105,9 +107,10 @@ def key_plot(results: Results, key: str, parameter: Parameter) -> str:
     return frame.svg(_marks(frame, trials, np.array(places, np.float64), values))
 
 
-def legend() -> str:
+def legend(results: Results) -> str:
     """Return the meaning of the colours, as a line of HTML."""
-    names = {**{f"{state} trial": colour for state, colour in COLOURS.items()}, "best": BEST}
+    there = {trial.state for trial in results.trials}
+    names = {f"{state} trial": colour for state, colour in COLOURS.items() if state in there} | {"best": BEST}
     marks = [
         f'<svg class="key" viewBox="0 0 12 12"><path class="{colour}" d="M2 6h8"/></svg> {name}'
         for name, colour in names.items()

@@ -64,7 +64,9 @@ def test_the_markdown_page_has_every_trial(results: Results) -> None:
     cells = [[cell.strip() for cell in row] for row in rows]
     assert cells[0][:7] == ["trial", "state", "value", "epoch", "epochs", "lr", "encoder.dropout"]
     assert cells[0][-1] == "pooling"
-    assert ["3", "finished", "0.3750", "2", "2", "0.0001", "0.15", "0.25", "5", "19", "[sum]"] in cells
+    best = ["3", "finished", "0.3750", "2", "2", "0.0001", "0.15", "0.25", "5", "19", "[sum]"]
+    assert [f"**{cell}**" for cell in best] in cells
+    assert cells[2][:5] == ["0", "finished", "0.5000", "2", "3"]
     assert cells[6][:5] == ["4", "failed", "—", "", "0"]
     assert "9 trials, 2 finished, 1 pruned, 2 failed, 1 running" in page
     assert "Best: trial 3, val/loss 0.3750 at epoch 2, with training.optimizer.lr=0.0001" in page
@@ -109,7 +111,8 @@ def test_the_html_page_draws_every_trial_that_counts(results: Results) -> None:
     assert sorted(page.marks) == sorted(["mark c0", "mark c0", "mark c1", "mark c4"] * (1 + len(SPACE)))
     assert page.lines == 1 + 4  # the best so far, and the courses
     assert page.links == ["trials/0000/report.html", "trials/0003/report.html"]
-    assert "<b>" not in text
+    assert "<b>a" not in text
+    assert "<td><b>finished</b></td>" in text
     assert "http" not in text.replace("http-equiv", "")
     assert "nan" not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", text, flags=re.DOTALL).lower()
 
