@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +18,7 @@ LINK = re.compile(r"\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 FENCE = re.compile(r"^```(?P<language>\w+) (?P<marks>.+)$", re.MULTILINE)
 ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 CODE = re.compile(r"`[^`]+`")
+FETCHED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?\b(?:src|href)=[\"']?(?P<address>(?:https?:)?//[^\"'\s>]+)")
 LESS_SOUGHT = ("design/", "contributing.md", "changelog.md")  # a search shows them after the guides
 
 
@@ -46,6 +48,14 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.src_uri.startswith(LESS_SOUGHT):
         page.meta.setdefault("search", {"boost": 0.5})
     return ROW.sub(unescaped, FENCE.sub(titled, markdown))
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Refuse a page that fetches something from elsewhere when it is read."""
+    foreign = FETCHED.search(output)
+    if foreign:
+        raise PluginError(f"{page.file.src_uri} fetches {foreign['address']}: the site is to be read without a network")
+    return output
 
 
 def titled(fence: re.Match[str]) -> str:
