@@ -1,26 +1,22 @@
 """Predictions and embeddings of a file of SMILES, written to Parquet, against featurizing and the network alone.
 
 On one core the whole, input and output included, is to be at 0.85 of what featurizing (f molecules per second) and the
-forward pass (m) leave possible: 1 / (1/f + 1/m). The network is that of toymix/gine. With ``--large 1000000`` the
-command line also predicts for that many rows, whose order is checked, under 2 GB.
+forward pass (m) leave possible: 1 / (1/f + 1/m). The network is that of toymix/gine.
 """
 
 import argparse
 import gzip
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
-from measuring import MemoryWatch, report
+from measuring import report
 
 from molfound.config import load_config
 from molfound.data.batch import GraphBatch
@@ -33,10 +29,8 @@ from molfound.model import MolecularModel, save_model, specify
 from molfound.tasks.resolve import resolve_tasks
 
 BAR = 0.85
-MEMORY_BYTES = 2e9
 BATCH = 512
 FILES = ("zinc250k_train", "zinc250k_valid", "moses_test", "moses_test_scaffolds")
-NO_MOLECULE = "not a molecule"
 
 
 def main() -> None:
@@ -45,7 +39,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("MOLFOUND_DATA"), help="folder of the real data")
     parser.add_argument("--molecules", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--large", type=int, default=0, help="rows of a file that the command line predicts for")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -53,10 +46,7 @@ def main() -> None:
         save_untrained(folder)
         model = load(folder)
         figures = shares(model, folder, list(islice(smiles(options.data), options.molecules)), options.rounds)
-        large = predict_large(folder, options) if options.large else {}
-    ratio = min(figures["predict_share"], figures["embed_share"])
-    met = ratio >= BAR and large.get("peak_mb", 0) * 1e6 < MEMORY_BYTES and large.get("in_order", True)
-    report(ratio, BAR, met=bool(met), **figures, **large)
+    report(min(figures["predict_share"], figures["embed_share"]), BAR, **figures)
 
 
 def shares(model: Predictor, folder: Path, texts: list[str], rounds: int) -> dict[str, float]:
@@ -108,39 +98,6 @@ def ready_batches(model: Predictor, blocks: list[list[str]]) -> Iterator[GraphBa
         collection = GraphCollection({"input": arrays})
         for first in range(0, len(collection), BATCH):
             yield collection.batch(np.arange(first, min(first + BATCH, len(collection))))
-
-
-def predict_large(folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Predict for a large file by the command line, every thousandth row of which is no molecule."""
-    texts = cycle(smiles(options.data))
-    path, output = folder / "large.smi", folder / "large.parquet"
-    with path.open("w") as file:
-        for row in range(options.large):
-            file.write(f"{NO_MOLECULE if row % 1000 == 7 else next(texts)}\n")
-    command = [sys.executable, "-m", "molfound", "predict", str(folder), str(path), "-o", str(output)]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    watch = MemoryWatch(process.pid)
-    if process.wait():
-        raise SystemExit(process.returncode)
-    seconds, peak = time.perf_counter() - started, watch.stop()
-    rows = rejected = 0
-    in_order = True
-    with path.open() as file, pq.ParquetFile(output) as found:
-        for batch in found.iter_batches(65_536, columns=["smiles", "rejected"]):
-            expected = [line.split()[0] for line in islice(file, batch.num_rows)]
-            in_order &= batch["smiles"].to_pylist() == expected
-            rows += batch.num_rows
-            rejected += batch.num_rows - batch["rejected"].null_count
-    in_order &= rows == options.large and rejected == len(range(7, options.large, 1000))
-    return {
-        "large_rows": rows,
-        "large_s": seconds,
-        "large_per_s": rows / seconds,
-        "peak_mb": peak / 1e6,
-        "large_rejected": rejected,
-        "in_order": in_order,
-    }
 
 
 def smiles(data: Path) -> Iterator[str]:
