@@ -129,6 +129,8 @@ class StreamedCollection:
         for block, first in enumerate(self.block_ptr[dataset][:-1].tolist()):
             labels = store.part([block]).labels(task)
             yield LabelChunk(first, labels.ptr, labels.index, labels.values)
+            del labels
+            release_free_memory()
 
     def _level(self, task: str) -> str:
         recipe = self._stores[self.tasks[task]].families[f"labels/{task}"].family.recipe

@@ -5,6 +5,7 @@ from pathlib import Path
 from molfound.config import to_yaml
 from molfound.config.schema import Experiment
 from molfound.data.loader import evaluation_batches
+from molfound.data.memory import release_free_memory
 from molfound.data.sampler import BatchLimits
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
@@ -56,6 +57,7 @@ def finish(
         scores[part] = found.to_dict(mixture.tasks)
         told[part] = found.restored()
         kept.write(run.predictions, part)
+        release_free_memory()
     run.write_json(run.scores, scores)
     run.write_json(run.seen, seen_molecules(mixture.graphs, model.specification))
     if "test" in scores:

@@ -26,9 +26,9 @@ class Predictions(NamedTuple):
     """Finite predictions of a task on the test part, original units or probabilities; labels are places in `names`."""
 
     names: tuple[str, ...]
-    label: NDArray[np.int64]
-    prediction: NDArray[np.float64]
-    target: NDArray[np.float64]
+    label: NDArray[np.integer]
+    prediction: NDArray[np.floating]
+    target: NDArray[np.floating]
 
 
 class WorstValue(NamedTuple):
@@ -204,7 +204,8 @@ def _predictions(folder: Path, task: str) -> Predictions | None:
     table = pq.read_table(path, columns=["label", "prediction", "target"])
     label = table.column("label").combine_chunks()
     label = label if isinstance(label, pa.DictionaryArray) else label.dictionary_encode()
-    index = label.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    prediction, target = (table.column(name).to_numpy().astype(np.float64) for name in ("prediction", "target"))
-    finite = np.isfinite(prediction) & np.isfinite(target)
-    return Predictions(tuple(label.dictionary.to_pylist()), index[finite], prediction[finite], target[finite])
+    # As narrow as they are kept: a test part may have millions of them.
+    columns = (label.indices.to_numpy(), *(table.column(name).to_numpy() for name in ("prediction", "target")))
+    finite = np.isfinite(columns[1]) & np.isfinite(columns[2])
+    chosen = columns if finite.all() else tuple(column[finite] for column in columns)
+    return Predictions(tuple(label.dictionary.to_pylist()), *chosen)

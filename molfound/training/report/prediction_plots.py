@@ -54,7 +54,7 @@ def _ranking_plots(task: TaskContent, predictions: Predictions) -> list[str]:
 
 def _of_label(predictions: Predictions, label: int) -> tuple[Values, Values]:
     rows = predictions.label == label
-    return predictions.target[rows], predictions.prediction[rows]
+    return predictions.target[rows].astype(np.float64), predictions.prediction[rows].astype(np.float64)
 
 
 def _fullest(values: np.ndarray, most: int) -> list[int]:

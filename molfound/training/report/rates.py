@@ -7,6 +7,7 @@ Values = NDArray[np.float64]
 
 VERTICES = 150  # of a curve
 RELIABILITY_BINS = 10
+VALUES_AT_ONCE = 1 << 18
 
 
 def roc_curve(target: Values, prediction: Values) -> tuple[Values, Values]:
@@ -33,17 +34,20 @@ def precision_recall_curve(target: Values, prediction: Values) -> tuple[Values, 
     return np.concatenate([[0.0], np.repeat(recall, 2)[:-1]]), np.repeat(precision, 2)
 
 
-def reliability(target: Values, prediction: Values) -> tuple[Values, Values, NDArray[np.int64]]:
+def reliability(
+    target: NDArray[np.floating], prediction: NDArray[np.floating]
+) -> tuple[Values, Values, NDArray[np.int64]]:
     """Return the mean probability, the share of targets that are 1 and the number of values in bins of equal width.
 
     Empty bins are left out; a probability of 1 is in the last.
     """
-    bins = np.clip((prediction * RELIABILITY_BINS).astype(np.int64), 0, RELIABILITY_BINS - 1)
-    counts = np.bincount(bins, minlength=RELIABILITY_BINS)
-    filled = counts > 0
-    means = (np.bincount(bins, weights, minlength=RELIABILITY_BINS)[filled] for weights in (prediction, target))
-    said, true = (sums / counts[filled] for sums in means)
-    return said, true, counts[filled]
+    sums = np.zeros((3, RELIABILITY_BINS))
+    for first in range(0, len(target), VALUES_AT_ONCE):
+        said, true = (values[first : first + VALUES_AT_ONCE].astype(np.float64) for values in (prediction, target))
+        bins = np.clip((said * RELIABILITY_BINS).astype(np.int64), 0, RELIABILITY_BINS - 1)
+        sums += [np.bincount(bins, weights, RELIABILITY_BINS) for weights in (said, true, np.ones_like(said))]
+    said, true, counts = sums[:, sums[2] > 0]
+    return said / counts, true / counts, counts.astype(np.int64)
 
 
 def _counts(target: Values, prediction: Values) -> tuple[Values, Values]:
