@@ -51,6 +51,7 @@ class LazyGroup(click.Group):
         "train": ("molfound.cli.train", "Train an experiment."),
         "prepare": ("molfound.cli.prepare", "Prepare the graph stores of an experiment's datasets."),
         "evaluate": ("molfound.cli.evaluate", "Evaluate a run on a part of its data."),
+        "report": ("molfound.cli.report", "Write the report of a run anew, or a comparison of several."),
         "predict": ("molfound.cli.predict", "Predict with a run for SMILES or a file of molecules."),
         "embed": ("molfound.cli.embed", "Embed SMILES or a file of molecules with a run."),
         "finetune": (

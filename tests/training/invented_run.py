@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 EVIL = "<script>alert('x')</script>&\"quoted\""
 TASKS = {
@@ -15,12 +16,15 @@ TASKS = {
 }
 
 
-def write_run(folder: Path, *, rows: int = 300, epochs: int = 8, labels: int = 40) -> Path:
+def write_run(
+    folder: Path, *, seed: int = 0, lr: float = 1e-3, rows: int = 300, epochs: int = 8, labels: int = 40
+) -> Path:
     """Write the run; `labels` are those of the binary task."""
     tasks = {**TASKS, "alerts": ("graph", "binary", [f"alert_{number}" for number in range(labels)])}
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(f"name: toy\n# {EVIL}\n")
+    (folder / "config.yaml").write_text(f"{yaml.safe_dump(_experiment(seed, lr))}# {EVIL}\n")
+    (folder / "data.json").write_text(json.dumps({"toys": {"split": "5f", **{f"labels/{n}": "07" for n in TASKS}}}))
     model = {
         "versions": {"molfound": "0.1.0"},
         "tasks": {name: _task(*task) for name, task in tasks.items()},
@@ -50,6 +54,17 @@ def write_run(folder: Path, *, rows: int = 300, epochs: int = 8, labels: int = 4
             where = {"device": "A Processor", "processes": 1, "threads": 2, "parameters": 12345}
             file.write(json.dumps(times | where) + "\n")
     return folder
+
+
+def _experiment(seed, lr):
+    return {
+        "name": "toy",
+        "seed": seed,
+        "data": {"datasets": {"toys": {"manifest": "embedded"}}},
+        "model": {"encoder": {"name": "gnn"}},
+        "tasks": {name: {"dataset": "toys"} for name in TASKS},
+        "training": {"optimizer": {"name": "adamw", "lr": lr}},
+    }
 
 
 def _task(level, kind, labels):

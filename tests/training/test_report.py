@@ -31,7 +31,7 @@ def test_every_task_label_and_figure_is_there(html):
         "loss, alerts",
         "gap, test",
         "ROC, test",
-        "precision and recall, test",
+        "precision-recall, test",
         "auroc of the labels, test",
     } <= plots
     assert EVIL in "".join(document.text)

@@ -10,14 +10,19 @@ from molfound.training.run_folder import RunFolder
 __all__ = ["write_report"]
 
 
-def write_report(run_folder: Path) -> Path:
-    """Write ``report.html`` of a run from the files in its folder, and return its path.
+def write_report(run_folder: Path, output: Path | None = None) -> Path:
+    """Write the report of a run from the files in its folder, and return its path.
 
     What a run does not have (yet), such as scores or baselines, is left out. Same files, same bytes.
 
+    Args:
+        run_folder: of the run.
+        output: where to write; None: the folder's ``report.html``.
+
     Raises:
-        MolfoundError: the folder holds no run.
+        MolfoundError: the folder holds no run, or the file cannot be written.
     """
     run = RunFolder.existing(Path(run_folder))
-    write_atomically(run.report, page(read_content(run)).encode())
-    return run.report
+    written = output or run.report
+    write_atomically(written, page(read_content(run)).encode())
+    return written

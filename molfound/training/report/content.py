@@ -80,7 +80,7 @@ class TaskContent:
         level: graph, node, edge or node_pair.
         kind: regression, binary or multiclass.
         labels: the label names.
-        dataset: that it is learned on.
+        digests: of its labels and of its dataset's split, where they are known.
         loss: the name of its loss.
         curves: the loss (``"loss"``) and each metric, of each part, over the epochs.
         scores: part → metric → ``{"mean", "labels", "used", "undefined"}``.
@@ -94,7 +94,7 @@ class TaskContent:
     level: str
     kind: str
     labels: tuple[str, ...]
-    dataset: str
+    digests: tuple[str | None, str | None]
     loss: str
     curves: Mapping[str, Mapping[str, Curve]]
     scores: Mapping[str, Mapping[str, Any]]
@@ -134,14 +134,14 @@ def read_content(run: RunFolder) -> RunContent:
     baselines = _read_json(run.baselines)
     calibration = _read_json(run.calibration).get("test", {})
     curves = _curves(run.metrics)
-    worst = _read_json(run.worst)
+    worst, data = _read_json(run.worst), _read_json(run.data)
     tasks = tuple(
         TaskContent(
             name=name,
             level=task["level"],
             kind=task["kind"],
             labels=tuple(task["labels"]),
-            dataset=task["dataset"],
+            digests=_digests(data.get(task["dataset"], {}), name),
             loss=task["loss"]["name"],
             curves=curves.get(name, {}),
             scores={part: of_part[name] for part, of_part in scores.items() if name in of_part},
@@ -191,6 +191,10 @@ def _timing(path: Path) -> Timing | None:
     )
     last = lines[-1]
     return Timing(epochs, last["device"], last["processes"], last["threads"], last["parameters"])
+
+
+def _digests(data: Mapping[str, str], task: str) -> tuple[str | None, str | None]:
+    return data.get(f"labels/{task}"), data.get("split")
 
 
 def _worst(values: list[dict[str, Any]]) -> tuple[WorstValue, ...]:

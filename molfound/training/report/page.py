@@ -28,8 +28,8 @@ def page(run: RunContent) -> str:
         sections.append("<h2>Learning curves</h2>" + plot_grid(_learning_curves(run)))
     sections.extend(_task_section(task) for task in run.tasks)
     if run.timing is not None:
-        timing = {"": run.timing}
-        sections.append(f"<h2>Time</h2>{timing_table(run.timing)}{plot_grid(timing_plots(timing, legend=False))}")
+        plots = timing_plots({run.name: run.timing}, legend=False)
+        sections.append(f"<h2>Time</h2>{timing_table(run.timing)}{plot_grid(plots)}")
     versions = ", ".join(f"{escape(name)} {escape(version)}" for name, version in run.versions.items())
     sections.append(
         f"<h2>Configuration</h2><details><summary>config.yaml</summary><pre>{escape(run.config)}</pre></details>"

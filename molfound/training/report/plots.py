@@ -1,7 +1,7 @@
 """Small plots as inline SVG, coloured by the page's style sheet: lines, dots, histogram."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 360, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 28, 42
 COLOURS, DASHES = 6, 5  # classes c0 … c5 and d0 … d4 of the style sheet
 POINTS = 2_000  # of a parity plot
+NAMED = 300  # dots up to which each tells its name
 MARKED = 12  # points up to which each point of a line is marked
 LEGEND = 18  # the height of a line with the names of a plot's series
 TICKS = 7  # the most on an axis
@@ -48,7 +49,7 @@ class Axis:
         return (values - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Return about five round numbers on the axis: 1, 2 or 5 times a power of 10."""
+        """Return about six round numbers on the axis: 1, 2 or 5 times a power of 10."""
         if self.logarithmic:
             powers = np.arange(np.floor(np.log10(self.low)), np.ceil(np.log10(self.high)) + 1)
             few = self.high / self.low < 10**2.5
@@ -57,7 +58,7 @@ class Axis:
                 step * 10.0**power for power in powers[:: 1 if few else -(-len(powers) // TICKS)] for step in steps
             ]
         else:
-            rough = (self.high - self.low) / 5
+            rough = (self.high - self.low) / 6
             power = 10.0 ** np.floor(np.log10(rough))
             step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * 0.95)
             step = max(step, 1.0) if self.whole else step
@@ -192,14 +193,26 @@ def histogram(title: str, values: Values, *, x_label: str, y_label: str = "label
     return frame.svg(bars)
 
 
-def scatter_plot(title: str, x: Values, y: Values, *, x_label: str, y_label: str) -> str:
-    """Return dots with the diagonal, both axes on one scale; at most `POINTS`, always the same ones."""
+def scatter_plot(title: str, x: Values, y: Values, *, x_label: str, y_label: str, names: Sequence[str] = ()) -> str:
+    """Return dots with the diagonal, both axes on one scale; at most `POINTS`, always the same ones.
+
+    Args:
+        title: of the plot.
+        x: of each dot.
+        y: of each dot.
+        x_label: of the axis.
+        y_label: of the axis.
+        names: of the dots, told where the pointer is if there are at most `NAMED`.
+    """
     finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     if len(finite) > POINTS:
         finite = np.sort(np.random.default_rng(0).choice(finite, POINTS, replace=False))
     x, y = x[finite], y[finite]
     axis = Axis.around(np.concatenate([x, y]))
     frame = Frame(title, axis, axis, x_label, y_label)
+    if names and len(names) <= NAMED:
+        chosen = (names[number] for number in finite.tolist())
+        return frame.svg([_diagonal(frame), *_named_dots(frame.points(x, y), chosen)])
     style = "dots c0" if len(finite) <= 100 else "dots faint c0"
     return frame.svg([_diagonal(frame), frame.dots(x, y, style)])
 
@@ -219,11 +232,13 @@ def precision_recall_plot(title: str, curves: Mapping[str, tuple[Values, Values]
 def reliability_plot(title: str, said: Values, true: Values, counts: NDArray[np.int64]) -> str:
     """Return what `reliability` returns, with the diagonal of a calibrated model."""
     frame = Frame(title, UNIT, UNIT, "predicted probability", "share of actives")
-    dots = [
-        f'<circle class="bin c0" cx="{across:g}" cy="{down:g}" r="4"><title>{count} values</title></circle>'
-        for (across, down), count in zip(frame.points(said, true), counts.tolist(), strict=True)
-    ]
+    dots = _named_dots(frame.points(said, true), (f"{count} values" for count in counts.tolist()))
     return frame.svg([_diagonal(frame), frame.line(said, true, "line c0"), *dots])
+
+
+def _named_dots(places: Iterable[tuple[float, float]], names: Iterable[str]) -> Iterator[str]:
+    for (across, down), name in zip(places, names, strict=True):
+        yield f'<circle class="dot c0" cx="{across:g}" cy="{down:g}" r="3.5"><title>{escape(name)}</title></circle>'
 
 
 def _diagonal(frame: Frame) -> str:

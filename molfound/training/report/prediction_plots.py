@@ -46,7 +46,7 @@ def _ranking_plots(task: TaskContent, predictions: Predictions) -> list[str]:
     return [
         roc_plot(f"ROC, test{some}", {name: roc_curve(*pair) for name, pair in values.items()}),
         precision_recall_plot(
-            f"precision and recall, test{some}", {name: precision_recall_curve(*pair) for name, pair in values.items()}
+            f"precision-recall, test{some}", {name: precision_recall_curve(*pair) for name, pair in values.items()}
         ),
         reliability_plot("reliability of all values, test", *reliability(predictions.target, predictions.prediction)),
     ]

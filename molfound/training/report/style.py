@@ -36,7 +36,7 @@ pre { background: var(--band); padding: 12px; overflow-x: auto; font-size: 13px;
 .plot .diagonal { fill: none; stroke: var(--soft); stroke-dasharray: 4 4; }
 .plot .dots { stroke-width: 4; stroke-linecap: round; fill: none; }
 .plot .faint { stroke-width: 3; opacity: 0.35; }
-.plot .bin { fill: var(--c0); }
+.plot .dot { fill: var(--c0); }
 .plot .bar { fill: var(--c0); }
 .plot .mark { fill: none; stroke-width: 7; stroke-linecap: round; opacity: 0.75; }
 .plot .mark:hover { opacity: 1; }
@@ -45,6 +45,9 @@ pre { background: var(--band); padding: 12px; overflow-x: auto; font-size: 13px;
 .c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
 .d1 { stroke-dasharray: 7 3; } .d2 { stroke-dasharray: 2 3; } .d3 { stroke-dasharray: 9 3 2 3; }
 .d4 { stroke-dasharray: 14 4; }
+.legend { list-style: none; padding: 0; margin: 8px 0; display: flex; flex-wrap: wrap; gap: 2px 20px; }
+.legend li { overflow-wrap: anywhere; }
+.plot.sample { width: 36px; height: 12px; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 12px; margin: 12px 0; }
 figure { margin: 0; padding: 8px; border: 1px solid var(--line); border-radius: 4px; min-width: 0; }
 figcaption { font-size: 13px; overflow-wrap: anywhere; }

@@ -32,16 +32,17 @@ def timing_table(timing: Timing) -> str:
     return table(["", timing.device], rows, text_columns=1, name="time of the training")
 
 
-def timing_plots(timings: Mapping[str, Timing], *, legend: bool) -> list[str]:
-    """Return molecules per second and seconds of each epoch, of one training or several by name."""
-    epochs = {name: np.array([epoch.epoch for epoch in timing.epochs], np.float64) for name, timing in timings.items()}
+def timing_plots(timings: Mapping[str, Timing | None], *, legend: bool) -> list[str]:
+    """Return molecules per second and seconds of each epoch, of one training or several by name, some without any."""
+    told = {name: timing.epochs if timing is not None else () for name, timing in timings.items()}
+    across = {name: np.array([epoch.epoch for epoch in epochs], np.float64) for name, epochs in told.items()}
     rates = {
-        name: (epochs[name], np.array([epoch.molecules / max(epoch.training, 1e-9) for epoch in timing.epochs]))
-        for name, timing in timings.items()
+        name: (across[name], np.array([epoch.molecules / max(epoch.training, 1e-9) for epoch in epochs]))
+        for name, epochs in told.items()
     }
     seconds = {
-        name: (epochs[name], np.array([epoch.training + epoch.rest for epoch in timing.epochs]))
-        for name, timing in timings.items()
+        name: (across[name], np.array([epoch.training + epoch.rest for epoch in epochs]))
+        for name, epochs in told.items()
     }
     return [
         line_plot("molecules per second of training", rates, x_label="epoch", y_label="molecules/s", legend=legend),
