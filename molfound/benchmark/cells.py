@@ -1,15 +1,15 @@
 """The cells of a suite: each one resolved experiment, or one baseline on one dataset."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from molfound.benchmark.suite import LoadedSuite, SuiteModel
 from molfound.config import load_config, to_yaml
-from molfound.config.schema import Experiment
+from molfound.config.schema import FROZEN_BASELINES, Experiment
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.training.run_folder import RunFolder
 from molfound.training.same_experiment import differing_keys
@@ -17,30 +17,46 @@ from molfound.training.same_experiment import differing_keys
 OWN_KEYS = ("name", "seed", "run.folder", "run.baselines")
 BASELINE_KEYS = ("data.datasets.", "data.max_", "tasks.", "seed", "run.baselines")
 """What a baseline depends on; the model, which it has not, may change."""
+SEEDED_BASELINES = ("forest", "boosting")
+"""The others have nothing random in them."""
+PRETRAINED_KEYS = ("training.pretrained.run",)
+"""What a baseline on embeddings depends on too."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One training of a suite, or one fit of a baseline.
+class Place:
+    """What tells a cell of a suite from the others.
 
     Attributes:
-        name: ``<dataset or multi>/<split>/<model or baseline>/seed<seed>``, also its folder in the suite's.
         mixture: the dataset that is learned alone, or ``multi``.
         datasets: what is learned from.
         split: name of their split.
         model: name of the model, or of the baseline.
         seed: of everything random in it.
         baseline: whether it is a baseline.
-        experiment: what is trained, resolved.
     """
 
-    name: str
     mixture: str
     datasets: tuple[str, ...]
     split: str
     model: str
     seed: int
     baseline: bool
+
+    @property
+    def name(self) -> str:
+        """``<dataset or multi>/<split>/<model or baseline>/seed<seed>``, also the cell's folder in the suite's."""
+        return "/".join((self.mixture, self.split, self.model, f"seed{self.seed}"))
+
+
+@dataclass(frozen=True)
+class Cell(Place):
+    """One training of a suite, or one fit of a baseline.
+
+    Attributes:
+        experiment: what is trained, resolved.
+    """
+
     experiment: Experiment
 
     @property
@@ -71,10 +87,8 @@ def suite_cells(loaded: LoadedSuite, folder: Path, overrides: Sequence[str] = ()
         key = text.partition("=")[0].strip()
         if key in OWN_KEYS:
             raise MolfoundError(f"override '{text}': each cell of a suite has its own {key}; write a suite with others")
-    models = {name: _whole(loaded, model, overrides) for name, model in loaded.suite.models.items()}
-    # A baseline takes its data from the first model's experiment: it depends on nothing else of it.
-    first = next(iter(models.values()))
-    return [_cell(loaded, models.get(place.model, first), folder, place) for place in _places(loaded)]
+    experiment = _experiments(loaded, overrides)
+    return [_cell(loaded, experiment(place), folder, place) for place in _places(loaded)]
 
 
 def chosen_cells(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
@@ -110,7 +124,8 @@ def check_unchanged(cells: Sequence[Cell]) -> None:
         kept = load_config(cell.run.config)
         keys = differing_keys(kept, cell.experiment)
         if cell.baseline:
-            keys = {key: values for key, values in keys.items() if key.startswith(BASELINE_KEYS)}
+            needed = BASELINE_KEYS + (PRETRAINED_KEYS if cell.model in FROZEN_BASELINES else ())
+            keys = {key: values for key, values in keys.items() if key.startswith(needed)}
         if keys:
             told = ", ".join(f"{key} ({_shown(was)}, now {_shown(now)})" for key, (was, now) in list(keys.items())[:3])
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
@@ -120,36 +135,55 @@ def check_unchanged(cells: Sequence[Cell]) -> None:
             )
 
 
-class _Place(NamedTuple):
-    mixture: str
-    datasets: tuple[str, ...]
-    split: str
-    model: str
-    seed: int
-    baseline: bool
-
-
-def _places(loaded: LoadedSuite) -> Iterator[_Place]:
+def _places(loaded: LoadedSuite) -> Iterator[Place]:
     """Yield what tells each cell from the others."""
     suite = loaded.suite
     for dataset in suite.datasets:
         for split in loaded.splits(dataset):
             for baseline in suite.baselines:
-                # A mean has nothing random in it.
-                seeds = suite.seeds[:1] if baseline == "mean" else suite.seeds
-                yield from (_Place(dataset, (dataset,), split, baseline, seed, True) for seed in seeds)
+                seeds = suite.seeds if baseline in SEEDED_BASELINES else suite.seeds[:1]
+                yield from (Place(dataset, (dataset,), split, baseline, seed, True) for seed in seeds)
             if "single" in suite.mixtures:
                 for model in suite.models:
-                    yield from (_Place(dataset, (dataset,), split, model, seed, False) for seed in suite.seeds)
+                    yield from (Place(dataset, (dataset,), split, model, seed, False) for seed in suite.seeds)
     if "multi" in suite.mixtures:
         together = tuple(suite.datasets)
         for split in loaded.shared_splits():
             for model in suite.models:
-                yield from (_Place("multi", together, split, model, seed, False) for seed in suite.seeds)
+                yield from (Place("multi", together, split, model, seed, False) for seed in suite.seeds)
+
+
+def _experiments(loaded: LoadedSuite, overrides: Sequence[str]) -> Callable[[Place], Experiment]:
+    """Return what gives a place the experiment of its model on all datasets of the suite, of which it takes its own."""
+    wholes: dict[tuple[str, tuple[str, ...]], Experiment] = {}
+
+    def whole(model: str, place: Place) -> Experiment:
+        # Most datasets have no overrides of their own, so that one experiment serves them all.
+        own = () if place.mixture == "multi" else loaded.suite.datasets[place.mixture].overrides
+        if (model, own) not in wholes:
+            wholes[model, own] = _whole(loaded, loaded.suite.models[model], (*own, *overrides))
+        return wholes[model, own]
+
+    def experiment(place: Place) -> Experiment:
+        if not place.baseline:
+            return whole(place.model, place)
+        # A baseline depends on nothing of a model but its data and, if it reads embeddings, the run that these are of.
+        models = (whole(model, place) for model in loaded.suite.models)
+        if place.model not in FROZEN_BASELINES:
+            return next(models)
+        for found in models:
+            if found.training.pretrained is not None:
+                return found
+        raise MolfoundError(
+            f"baseline '{place.model}' reads embeddings of a pretrained run, and no model of the suite has one: name "
+            "it in a model's overrides, training.pretrained.run=RUN"
+        )
+
+    return experiment
 
 
 def _whole(loaded: LoadedSuite, model: SuiteModel, overrides: Sequence[str]) -> Experiment:
-    """Return a model's experiment on all datasets of the suite, of which each cell takes its own."""
+    """Return a model's experiment on all datasets of the suite."""
     entries = []
     for dataset, config in loaded.suite.datasets.items():
         entries.append(_override(f"data.datasets.{dataset}", {"manifest": config.manifest}))
@@ -161,34 +195,23 @@ def _whole(loaded: LoadedSuite, model: SuiteModel, overrides: Sequence[str]) -> 
     return load_config(model.config, given)
 
 
-def _cell(loaded: LoadedSuite, whole: Experiment, folder: Path, place: _Place) -> Cell:
+def _cell(loaded: LoadedSuite, whole: Experiment, folder: Path, place: Place) -> Cell:
     """Return the cell at a place; what its experiment has was checked with the whole."""
-    name = "/".join((place.mixture, place.split, place.model, f"seed{place.seed}"))
     datasets = {
         dataset: config.model_copy(update={"split": place.split})
         for dataset, config in whole.data.datasets.items()
         if dataset in place.datasets
     }
     wanted = {task for dataset in place.datasets for task in loaded.tasks(dataset)}
+    baselines = (place.model,) if place.baseline else ()
     own = {
-        "name": name.replace("/", "-"),
+        "name": place.name.replace("/", "-"),
         "seed": place.seed,
         "data": whole.data.model_copy(update={"datasets": datasets}),
         "tasks": {task: config for task, config in whole.tasks.items() if task in wanted},
-        "run": whole.run.model_copy(
-            update={"folder": str(folder / name), "baselines": (place.model,) if place.baseline else ()}
-        ),
+        "run": whole.run.model_copy(update={"folder": str(folder / place.name), "baselines": baselines}),
     }
-    return Cell(
-        name,
-        place.mixture,
-        place.datasets,
-        place.split,
-        place.model,
-        place.seed,
-        place.baseline,
-        whole.model_copy(update=own),
-    )
+    return Cell(**vars(place), experiment=whole.model_copy(update=own))
 
 
 def _override(key: str, value: Any) -> str:

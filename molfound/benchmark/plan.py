@@ -6,7 +6,7 @@ from pathlib import Path
 
 from molfound.benchmark.cells import Cell
 from molfound.benchmark.suite import LoadedSuite
-from molfound.config.schema import Experiment, FoldSplit, RandomSplit, ScaffoldSplit
+from molfound.config.schema import FROZEN_BASELINES, Experiment, FoldSplit, RandomSplit, ScaffoldSplit
 from molfound.data.manifest import Manifest
 from molfound.data.mixture import load_manifests, table_columns
 from molfound.data.prepare import open_table
@@ -15,6 +15,7 @@ from molfound.errors import MolfoundError
 from molfound.model import count_parameters, specify
 from molfound.plugins import load_plugins
 from molfound.tasks.resolve import resolve_tasks
+from molfound.training.pretrained import check_pretrained
 
 NEEDED_PARTS = ("train", "val", "test")
 
@@ -54,11 +55,12 @@ def plan(loaded: LoadedSuite, cells: Sequence[Cell]) -> list[PlannedCell]:
             else:
                 rows = {part: rows.get(part, 0) + found.get(part, 0) for part in rows | found}
         parameters = None
-        if problem is None and not cell.baseline:
+        if problem is None and (not cell.baseline or cell.model in FROZEN_BASELINES):
             if (cell.mixture, cell.model) not in counts:
                 counts[cell.mixture, cell.model] = _parameters(cell.experiment)
             size = counts[cell.mixture, cell.model]
             problem, parameters = (size, None) if isinstance(size, MolfoundError) else (None, size)
+        parameters = None if cell.baseline else parameters
         planned.append(PlannedCell(cell, parameters, rows, str(problem) if problem else None))
     return planned
 
@@ -97,10 +99,12 @@ def _part_rows(dataset: str, manifest: Manifest, cell: Cell) -> dict[str, int] |
 
 
 def _parameters(experiment: Experiment) -> int | MolfoundError:
+    """Return the size of an experiment's model, or why it cannot be trained or start from its pretrained run."""
     try:
         load_plugins(Path(path) for path in experiment.plugins)
         manifests = load_manifests(experiment)
         tasks = resolve_tasks(experiment, manifests, table_columns(experiment, manifests))
+        check_pretrained(experiment)
         return count_parameters(specify(experiment, tasks))["total"]
     except MolfoundError as error:
         return error

@@ -2,22 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
 from molfound.config.documents import read_mapping
 from molfound.config.locations import SUFFIXES, find_shipped
 from molfound.config.problems import validated
-from molfound.config.schema import Key, Kind, Section, Seed, Text, Texts
+from molfound.config.schema import BASELINES, Baseline, Key, Kind, Section, Seed, Text, Texts
 from molfound.data.manifest import Manifest, TaskSpec, load_manifest
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.tasks.metrics import metrics as known_metrics
 from molfound.tasks.resolve import DEFAULT_METRICS
 
 Mixing = Literal["single", "multi"]
-Baseline = Literal["mean", "forest"]
-BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 
 
 class SuiteDataset(Section):
@@ -29,6 +27,8 @@ class SuiteDataset(Section):
     """Names of splits of the manifest; null: the suite's."""
     tasks: Annotated[Texts, Field(min_length=1)] | None = None
     """Tasks of the manifest; null: all."""
+    overrides: Texts = ()
+    """key=value changes of what learns it alone, such as a budget that suits its size: training.epochs=100."""
 
 
 class SuiteModel(Section):
@@ -76,7 +76,8 @@ class Suite(Section):
     metrics: dict[Kind, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)
     """Metrics by kind of task; those of a kind that is not there are the usual ones."""
     baselines: Annotated[tuple[Baseline, ...], Strict(False)] = ("mean", "forest")
-    """mean: the training mean; forest: random forests on Morgan counts. Each is fitted to each dataset alone."""
+    """As in run.baselines; probe and knn read the embeddings of the run that the first model with training.pretrained
+    starts from. Each is fitted to each dataset alone."""
     published: Annotated[tuple[PublishedValues, ...], Strict(False)] = ()
     """What others have published, shown beside."""
 

@@ -16,7 +16,13 @@ LEGEND = (
     "better, ↓: less is better. Bold: the best of this suite's own models and baselines; published figures stand in "
     "italics with the number of their note, and are not compared, for their protocol differs."
 )
-BASELINES = {"mean": "training mean", "forest": "random forest, Morgan counts"}
+BASELINES = {
+    "mean": "training mean",
+    "forest": "random forest, Morgan counts",
+    "boosting": "gradient boosting, Morgan counts",
+    "probe": "linear probe, frozen embeddings",
+    "knn": "nearest neighbours, frozen embeddings",
+}
 
 
 @dataclass(frozen=True)

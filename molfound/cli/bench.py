@@ -48,9 +48,9 @@ def quality(
 ) -> None:
     """Train the models of SUITE on its datasets and write the table of their test figures.
 
-    SUITE is a shipped suite (toymix, moleculenet, admet, quantum) or a YAML file of one's own. Each cell is one
-    training: a dataset or all together (multi), a split, a model or baseline, a seed. The folder gets a run folder for
-    each, results.json, table.md and table.html, which are renewed after each cell. Called again, finished cells are
+    SUITE is a shipped suite (toymix, moleculenet, admet, quantum, transfer) or a YAML file of one's own. Each cell is
+    one training: a dataset or all together (multi), a split, a model or baseline, a seed. The folder gets a run folder
+    for each, results.json, table.md and table.html, which are renewed after each cell. Called again, finished cells are
     skipped and interrupted ones go on. KEY=VALUE changes every cell's configuration: training.epochs=2.
     """
     from molfound.benchmark.cells import check_unchanged, chosen_cells, suite_cells

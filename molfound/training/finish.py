@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from molfound.config import to_yaml
-from molfound.config.schema import Experiment
+from molfound.config.schema import FROZEN_BASELINES, Experiment, FrozenBaseline
 from molfound.data.loader import evaluation_batches
 from molfound.data.memory import release_free_memory
 from molfound.data.sampler import BatchLimits
@@ -15,11 +15,12 @@ from molfound.runs import find_run
 from molfound.tasks.calibration import Calibration
 from molfound.tasks.task import Task
 from molfound.training.baselines import Forest, forest_scores, mean_scores
+from molfound.training.boosting import Boosting, boosting_scores
 from molfound.training.calibrating import calibrate, with_test_figures
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation, predicted
-from molfound.training.frozen_baselines import FrozenBaseline, embedded_molecules, frozen_scores
+from molfound.training.frozen_baselines import embedded_molecules, frozen_scores
 from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture, label_pairs, load_task_mixture
 from molfound.training.report import write_report
@@ -71,10 +72,10 @@ def finish(
         if "forest" in experiment.run.baselines and without:
             reporter.line(f"no forest, which knows molecules and atoms in memory, for {', '.join(without)}")
         reporter.line(f"fitting the baselines ({', '.join(experiment.run.baselines)}) to the same rows")
-        frozen = _frozen(experiment)
-        others = [name for name, task in mixture.tasks.items() if not embeddings_fit(mixture, task)]
-        if frozen and others:
-            reporter.line(f"no {' or '.join(frozen)}, which know whole molecules in memory, for {', '.join(others)}")
+        whole = [name for name in experiment.run.baselines if name not in ("mean", "forest")]
+        others = [name for name, task in mixture.tasks.items() if not molecules_fit(mixture, task)]
+        if whole and others:
+            reporter.line(f"no {' or '.join(whole)}, which know whole molecules in memory, for {', '.join(others)}")
         run.write_json(run.baselines, mixture_baselines(experiment, mixture, model))
     write_report(run.path)
     reporter.line(f"run folder: {run.path}; report: {run.report}")
@@ -104,8 +105,8 @@ def forest_fits(mixture: TaskMixture, task: Task) -> bool:
     return task.level in ("graph", "node") and task.dataset not in mixture.graphs.block_ptr
 
 
-def embeddings_fit(mixture: TaskMixture, task: Task) -> bool:
-    """Return whether a task's molecules can be embedded for baselines: at graph level, of a dataset in memory."""
+def molecules_fit(mixture: TaskMixture, task: Task) -> bool:
+    """Return whether boosting, probe and neighbours can learn a task: of whole molecules, of a dataset in memory."""
     return task.level == "graph" and task.dataset not in mixture.graphs.block_ptr
 
 
@@ -114,7 +115,7 @@ def mixture_baselines(
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return ``{task: {baseline: {metric: mean over labels}}}`` on the test part, fitted to the training part.
 
-    See `forest_fits` for tasks without the forest, and `embeddings_fit` for those without probe and neighbours.
+    See `forest_fits` for tasks without the forest, `molecules_fit` for those without boosting, probe and neighbours.
 
     Args:
         experiment: names the baselines, and the run whose embeddings some of them read.
@@ -136,7 +137,10 @@ def mixture_baselines(
         if "forest" in experiment.run.baselines and forest_fits(mixture, task):
             train, test = (mixture.labelled(task, part) for part in ("train", "test"))
             scores[name]["forest"] = forest_scores(task, train, test, Forest(seed=experiment.seed), normalizer)
-        if embeds is not None and embeddings_fit(mixture, task):
+        if "boosting" in experiment.run.baselines and molecules_fit(mixture, task):
+            train, test = (mixture.labelled(task, part) for part in ("train", "test"))
+            scores[name]["boosting"] = boosting_scores(task, train, test, Boosting(seed=experiment.seed), normalizer)
+        if embeds is not None and molecules_fit(mixture, task):
             parts = {}
             for part in ("train", "val", "test"):
                 positions = mixture.graphs.positions(part, task.dataset)
@@ -147,7 +151,7 @@ def mixture_baselines(
 
 
 def _frozen(experiment: Experiment) -> list[FrozenBaseline]:
-    return [name for name in experiment.run.baselines if name == "probe" or name == "knn"]
+    return [name for name in FROZEN_BASELINES if name in experiment.run.baselines]
 
 
 def _pretrained_model(experiment: Experiment) -> MolecularModel | None:

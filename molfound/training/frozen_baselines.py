@@ -6,7 +6,7 @@ intermediate layers using linear classifier probes", 2016).
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
 
-from molfound.config.schema import Kind
+from molfound.config.schema import FrozenBaseline, Kind
 from molfound.data.batch import GraphBatch
 from molfound.model import MolecularModel
 from molfound.nn.readouts import pool
@@ -25,7 +25,6 @@ from molfound.tasks.packed import Floats
 from molfound.tasks.task import Task
 from molfound.training.baselines import baseline_scores, dense_pairs, dense_summary, label_means
 
-FrozenBaseline = Literal["probe", "knn"]
 PENALTIES = (1.0, 0.01, 0.1, 10.0, 100.0, 1000.0, 10000.0)
 NEIGHBOURS = (5, 1, 3, 10, 20)
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 import yaml
 
+from molfound.config import load_config
+from molfound.model import MolecularModel, save_model, specify
 from tests.training.conftest import write_datasets, write_experiment
 
 WriteSuite = Callable[..., Path]
@@ -56,3 +58,12 @@ def write_suite(folder: Path) -> WriteSuite:
         return path
 
     return write
+
+
+@pytest.fixture
+def pretrained(folder: Path) -> Path:
+    """A run folder to start from: the experiment's network with random weights."""
+    run = folder / "pretrained"
+    run.mkdir()
+    save_model(MolecularModel(specify(load_config(folder / "tiny.yaml"), {})), run)
+    return run

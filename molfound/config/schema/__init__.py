@@ -14,10 +14,22 @@ from molfound.config.schema.splits import (
     TablesSplit,
     reads_scaffolds,
 )
-from molfound.config.schema.training import OptimizerConfig, PretrainedConfig, ScheduleConfig, TrainingConfig
+from molfound.config.schema.training import (
+    BASELINES,
+    FROZEN_BASELINES,
+    Baseline,
+    FrozenBaseline,
+    OptimizerConfig,
+    PretrainedConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
 from molfound.config.schema.values import Count, Dropout, Key, Kind, Level, Section, Seed, Text, Texts
 
 __all__ = [
+    "BASELINES",
+    "FROZEN_BASELINES",
+    "Baseline",
     "BatchConfig",
     "ColumnSplit",
     "ConformersConfig",
@@ -30,6 +42,7 @@ __all__ = [
     "FeaturesConfig",
     "FileSplit",
     "FoldSplit",
+    "FrozenBaseline",
     "Key",
     "Kind",
     "Level",

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from molfound.config.schema.data import DataConfig
 from molfound.config.schema.model import FeaturesConfig, ModelConfig, TaskConfig
 from molfound.config.schema.objectives import CorruptionConfig
-from molfound.config.schema.training import RunConfig, TrainingConfig
+from molfound.config.schema.training import FROZEN_BASELINES, RunConfig, TrainingConfig
 from molfound.config.schema.values import Key, Name, Section, Seed, TakesOutNull, Text, Texts
 from molfound.errors import did_you_mean
 
@@ -118,7 +118,7 @@ class Experiment(Section):
             if name not in self.encodings:
                 near = did_you_mean(name, self.encodings)
                 raise _unknown(f"model.inputs.encodings.{name}", f"no encoding '{name}' under encodings{near}")
-        embedded = [name for name in self.run.baselines if name in ("probe", "knn")]
+        embedded = [name for name in self.run.baselines if name in FROZEN_BASELINES]
         if embedded and self.training.pretrained is None:
             problem = f"{embedded[0]} is fitted to embeddings of a pretrained run: name one in training.pretrained.run"
             raise _unknown("run.baselines", problem)

@@ -1,11 +1,17 @@
 """How a model is trained and what a training leaves behind."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, Strict
 
 from molfound.config.component import Component
 from molfound.config.schema.values import Count, Dropout, Section, Text
+
+Baseline = Literal["mean", "forest", "boosting", "probe", "knn"]
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+FrozenBaseline = Literal["probe", "knn"]
+FROZEN_BASELINES: tuple[FrozenBaseline, ...] = get_args(FrozenBaseline)
+"""Those that are fitted to the embeddings of a pretrained run."""
 
 
 class OptimizerConfig(Section):
@@ -122,10 +128,11 @@ class RunConfig(Section):
 
     folder: Text | None = None
     """The run folder, relative to the working directory; null: runs/ followed by the experiment's name."""
-    baselines: Annotated[tuple[Literal["mean", "forest", "probe", "knn"], ...], Strict(False)] = ("mean",)
-    """Fitted to the same training rows and scored on the same test rows: the training mean; a random forest on Morgan
-    counts, for small sets: it takes minutes where there are tens of thousands of molecules, and a dense table of
-    labels. In a fine-tuning (training.pretrained), of tasks at graph level, also ridge or logistic regression (probe)
-    and nearest neighbours (knn) on the molecules' embeddings by the run that the training starts from."""
+    baselines: Annotated[tuple[Baseline, ...], Strict(False)] = ("mean",)
+    """Fitted to the same training rows and scored on the same test rows: the training mean; a random forest and, of
+    tasks at graph level, gradient boosting on Morgan counts, for small sets: they take minutes where there are tens of
+    thousands of molecules or hundreds of labels, and a dense table of labels. In a fine-tuning (training.pretrained),
+    of tasks at graph level, also ridge or logistic regression (probe) and nearest neighbours (knn) on the molecules'
+    embeddings by the run that the training starts from."""
     tensorboard: bool = False
     """Also write the figures for TensorBoard, into the run's folder tensorboard/; needs molfound[track]."""

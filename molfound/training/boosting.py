@@ -1,0 +1,148 @@
+"""Gradient-boosted trees on Morgan counts: a baseline that knows the fragments of a molecule and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from molfound.chem.fingerprints import molecule_counts
+from molfound.config.schema import Kind
+from molfound.tasks.normalization import Normalizer
+from molfound.tasks.packed import Floats
+from molfound.tasks.task import Task
+from molfound.training.baselines import LabelledMolecules, baseline_scores, dense_pairs, dense_summary, label_means
+
+MOST = np.iinfo(np.uint8).max  # a fragment that occurs more often than that tells nothing more
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """How trees are boosted (Friedman 2001; in histograms, Ke et al. 2017).
+
+    Attributes:
+        trees: number of trees, one after the other; of a multiclass label so many for each class.
+        rate: share of a tree's correction that is taken.
+        leaves: most leaves of a tree.
+        min_samples_leaf: least training rows in a leaf.
+        column_share: of the columns, from which a split chooses.
+        columns: as many columns of the counts are read, those that occur in the most training molecules. The matrix is
+            dense: 8 bytes for each column and molecule.
+        seed: of the columns that a split chooses from.
+    """
+
+    trees: int = 100
+    rate: float = 0.1
+    leaves: int = 15
+    min_samples_leaf: int = 5
+    column_share: float = 0.3
+    columns: int = 512
+    seed: int = 0
+
+
+def boosting_scores(
+    task: Task,
+    train: LabelledMolecules,
+    test: LabelledMolecules,
+    boosting: Boosting,
+    normalizer: Normalizer | None = None,
+) -> dict[str, float | None]:
+    """Return the task's metrics on the test labels, mean over labels, if boosted trees predict.
+
+    See `molfound.training.baselines.mean_scores`.
+
+    Args:
+        task: at graph level.
+        train: training molecules.
+        test: those to predict.
+        boosting: how the trees are grown.
+        normalizer: the model's; None: that of the training labels.
+    """
+    prediction = boosting_predictions(
+        train.smiles, train.labels, test.smiles, task.kind, classes=task.classes, boosting=boosting
+    )
+    row, label = np.nonzero(~np.isnan(test.labels))
+    train_labels = dense_summary(train.labels, task.kind, task.classes)
+    return baseline_scores(task, prediction[row, label], train_labels, dense_pairs(test.labels), normalizer)
+
+
+def boosting_predictions(
+    train_smiles: Sequence[str],
+    train_labels: NDArray[np.floating],
+    test_smiles: Sequence[str],
+    kind: Kind,
+    *,
+    classes: int | None = None,
+    boosting: Boosting | None = None,
+) -> Floats:
+    """Return what boosted trees on Morgan counts (radius 2, 2,048 columns) predict: original units or probabilities.
+
+    Each label has trees of its own, grown on the molecules that have it. A label with fewer than two different training
+    values is predicted by its mean.
+
+    Args:
+        train_smiles: training molecules.
+        train_labels: [R, L], NaN where missing, original units.
+        test_smiles: molecules to predict.
+        kind: of the labels.
+        classes: number of classes of a multiclass task.
+        boosting: how the trees are grown.
+
+    Returns:
+        float64 [R', L], or [R', L, classes] for a multiclass task.
+
+    Example:
+        >>> chains = ["C" * length for length in range(1, 31)]
+        >>> lengths = np.arange(1.0, 31.0)[:, None]
+        >>> boosting_predictions(chains, lengths, ["CC", "C" * 25], "regression").round().tolist()
+        [[2.0], [25.0]]
+    """
+    boosting = boosting or Boosting()
+    means = label_means(dense_summary(train_labels, kind, classes), kind)
+    prediction = np.broadcast_to(means, (len(test_smiles), *means.shape)).copy()
+    if not len(train_smiles) or not len(test_smiles):
+        return prediction
+    train, test = _frequent_columns(molecule_counts(train_smiles), molecule_counts(test_smiles), boosting.columns)
+    for label in range(train_labels.shape[1]):
+        rows = np.flatnonzero(~np.isnan(train_labels[:, label]))
+        values = train_labels[rows, label].astype(np.float64)
+        if len(rows) and (values != values[0]).any():
+            prediction[:, label] = _fitted(train[rows], values, test, prediction[:, label], kind, boosting)
+    return prediction
+
+
+def _frequent_columns(train: csr_matrix, test: csr_matrix, columns: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the columns that are not zero in the most training molecules, the first of equals, as dense counts."""
+    molecules = np.bincount(train.indices, minlength=train.shape[1])
+    chosen = np.sort(np.argsort(-molecules, kind="stable")[:columns])
+    found = [np.minimum(matrix[:, chosen].toarray(), MOST).astype(np.uint8) for matrix in (train, test)]
+    return found[0], found[1]
+
+
+def _fitted(
+    train: NDArray[np.uint8],
+    values: Floats,
+    test: NDArray[np.uint8],
+    frequency: Floats,
+    kind: Kind,
+    boosting: Boosting,
+) -> Floats:
+    """Return what trees grown on one label predict: numbers [R'], or of classes [R'] or [R', classes]."""
+    options = {
+        "max_iter": boosting.trees,
+        "learning_rate": boosting.rate,
+        "max_leaf_nodes": boosting.leaves,
+        "min_samples_leaf": boosting.min_samples_leaf,
+        "max_features": boosting.column_share,
+        "random_state": boosting.seed,
+        "early_stopping": False,  # which would take a tenth of the rows out of the training
+    }
+    if kind == "regression":
+        predicted: Floats = HistGradientBoostingRegressor(**options).fit(train, values).predict(test)
+        return predicted
+    model = HistGradientBoostingClassifier(**options).fit(train, values.astype(np.int64))
+    shares = np.zeros((len(test), frequency.shape[1] if frequency.ndim == 2 else 2))
+    shares[:, model.classes_] = model.predict_proba(test)
+    return shares if frequency.ndim == 2 else shares[:, 1]
