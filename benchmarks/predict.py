@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def main() -> None:
     report(min(figures["predict_share"], figures["embed_share"]), BAR, **figures)
 
 
-def shares(model: Predictor, folder: Path, texts: list[str], rounds: int) -> dict[str, float]:
+def shares(model: Predictor, folder: Path, texts: list[str], rounds: int) -> dict[str, Any]:
     """Return the rates of all parts, in molecules per second of the processor, and the shares of what is possible."""
     path = folder / "molecules.smi"
     path.write_text("\n".join(texts) + "\n")
