@@ -47,7 +47,7 @@ def main() -> None:
         save_untrained(folder)
         model = load(folder)
         figures = shares(model, folder, list(islice(smiles(options.data), options.molecules)), options.rounds)
-    report(min(figures["predict_share"], figures["embed_share"]), BAR, **figures)
+    report(min(figures["predict_share"], figures["embed_share"]), BAR, met=None, **figures)
 
 
 def shares(model: Predictor, folder: Path, texts: list[str], rounds: int) -> dict[str, Any]:

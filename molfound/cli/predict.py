@@ -17,6 +17,7 @@ from molfound.cli.results import write_results_of
 @click.option("--calibrated", is_flag=True, help="Probabilities calibrated on the run's validation part.")
 @click.option("--deviation", is_flag=True, help="Also the standard deviation of each prediction.")
 @click.option("--dropout-samples", type=int, help="Mean and standard deviation of so many passes with dropout active.")
+@click.option("--applicability", is_flag=True, help="Also whether a molecule is like those of the training.")
 @device_option
 @plugins_option
 def command(
@@ -31,6 +32,7 @@ def command(
     calibrated: bool,
     deviation: bool,
     dropout_samples: int | None,
+    applicability: bool,
     device: str,
     allow_plugins: bool,
 ) -> None:
@@ -51,6 +53,7 @@ def command(
             calibrated=calibrated,
             deviation=deviation,
             dropout_samples=dropout_samples,
+            applicability=applicability,
             conformers=conformers,
         ),
         column=column,

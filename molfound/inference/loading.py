@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from molfound.errors import MolfoundError
+from molfound.inference.applicability import load_known_molecules
 from molfound.inference.calibrated import load_calibration
 from molfound.inference.predictor import Predictor
 from molfound.model import complete_members, load_ensemble, load_model, load_specification, torch_device
@@ -39,4 +40,4 @@ def load(run: str | Path, *, device: str | torch.device = "auto", allow_plugins:
     for path in members or [folder]:
         restore_plugins(load_specification(path).plugins, path / "plugins", allow_copies=allow_plugins)
     model = load_ensemble(folder) if members else load_model(folder)
-    return Predictor(model.to(chosen).eval(), load_calibration(folder))
+    return Predictor(model.to(chosen).eval(), load_calibration(folder), load_known_molecules(folder))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from molfound.chem.graphs import featurize_smiles
 from molfound.chem.parsing import Rejection
+from molfound.chem.similarity import KnownMolecules
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
@@ -22,6 +23,7 @@ from molfound.data.table_order import table_order
 from molfound.data.views import StillView
 from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
+from molfound.inference.applicability import with_applicability
 from molfound.inference.calibrated import calibrated_logits, interval_bounds
 from molfound.inference.cells import Output, frame
 from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
@@ -45,10 +47,13 @@ class Predictor:
     Args:
         model: in evaluation mode; it carries its features, encodings, tasks and normalisation.
         calibration: of its run, or None.
+        known: training molecules of its run, or None.
     """
 
-    def __init__(self, model: TaskModel, calibration: Calibration | None = None) -> None:
-        self.model, self.calibration = model, calibration
+    def __init__(
+        self, model: TaskModel, calibration: Calibration | None = None, known: KnownMolecules | None = None
+    ) -> None:
+        self.model, self.calibration, self.known = model, calibration, known
         self.specification: ModelSpecification = model.specification
 
     @property
@@ -74,6 +79,7 @@ class Predictor:
         calibrated: bool = False,
         deviation: bool = False,
         dropout_samples: int | None = None,
+        applicability: bool = False,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> pd.DataFrame:
@@ -101,6 +107,8 @@ class Predictor:
                 what the head predicts, of both the two together.
             dropout_samples: return mean and standard deviation of so many passes in each of which dropout leaves out
                 other units.
+            applicability: also return, as ``similarity``, how alike a molecule is to the nearest training molecule, and
+                as ``applicable`` whether it is at least as alike as all but 5 % of the validation part.
             conformers: make so many per molecule, and return the mean of the predictions for each of them; None: the
                 one of lowest energy of as many as the training had.
             batch_size: molecules per forward pass, at most; it changes the speed only.
@@ -108,7 +116,7 @@ class Predictor:
         Raises:
             MolfoundError: an unknown task, with the nearest name, conformers for a model that reads none, an interval
                 or calibrated probabilities that the run does not keep, deviations of a model that knows none, or
-                dropout samples of one without dropout.
+                dropout samples of one without dropout, or training molecules that the run does not keep.
         """
         predictions = self.predictions(
             tasks=tasks,
@@ -116,6 +124,7 @@ class Predictor:
             calibrated=calibrated,
             deviation=deviation,
             dropout_samples=dropout_samples,
+            applicability=applicability,
             conformers=conformers,
             batch_size=batch_size,
         )
@@ -159,6 +168,7 @@ class Predictor:
         calibrated: bool = False,
         deviation: bool = False,
         dropout_samples: int | None = None,
+        applicability: bool = False,
         conformers: int | None = None,
         batch_size: int = 512,
     ) -> RowsToTable:
@@ -190,7 +200,8 @@ class Predictor:
             predicted = model.predict(batch, lines, deviation=deviation)
             return predicted if bounds is None else bounds.added(predicted)
 
-        return self._tables(outputs, compute, conformers, batch_size)
+        table = self._tables(outputs, compute, conformers, batch_size)
+        return with_applicability(table, self.known) if applicability else table
 
     def embeddings(
         self,

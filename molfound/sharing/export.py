@@ -89,7 +89,17 @@ def _write_files(run: RunFolder, folder: Path) -> None:
     """Write all of a run that leaves its machine, but for the card, and the runs of an ensemble's members."""
     for name, content in portable_files(run).items():
         write_atomically(folder / name, content)
-    copied = [run.model, run.ensemble, run.calibration, run.data, run.seen, run.scores, run.objectives, run.baselines]
+    copied = [
+        run.model,
+        run.ensemble,
+        run.calibration,
+        run.known_molecules,
+        run.data,
+        run.seen,
+        run.scores,
+        run.objectives,
+        run.baselines,
+    ]
     if run.specification.is_file():
         copied += [run.plugins / record.copy for record in load_specification(run.path).plugins]
     for path in copied:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from molfound.chem.fingerprints import atom_counts, molecule_counts
+from molfound.config.component import Component
 from molfound.config.schema import Kind, Level
 from molfound.data.workers import available_cores
 from molfound.tasks.label_summary import LabelSummary, class_count
@@ -274,7 +275,9 @@ def prediction_scores(
     """
     if task.kind != "regression" or task.normalize == "none":
         normalizer = None
-    metrics = TaskMetrics(task, normalizer, memory=memory)
+    # Without a variance, whatever the task's loss asks a head for.
+    measured = replace(task, loss=Component("mse")) if task.predicts_variance else task
+    metrics = TaskMetrics(measured, normalizer, memory=memory)
     for prediction, (label, targets) in pieces:
         known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
         metrics.add(*_in_metric_units(task, label[known], prediction[known], targets[known], normalizer))

@@ -21,6 +21,7 @@ from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation, predicted
 from molfound.training.frozen_baselines import embedded_molecules, frozen_scores
+from molfound.training.known_molecules import known_molecules
 from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture, label_pairs, load_task_mixture
 from molfound.training.report import write_report
@@ -65,6 +66,9 @@ def finish(
         run.write_json(run.worst, worst_molecules(mixture, run.predictions))
     if calibration is not None:
         run.write_json(run.calibration, calibration.model_dump())
+    known = known_molecules(mixture.graphs, experiment.seed) if mixture.tasks else None
+    if known is not None:
+        write_atomically(run.known_molecules, known.to_bytes())
     if corruptor is not None:
         run.write_json(run.objectives, told)
     if experiment.run.baselines and "test" in scores:

@@ -34,6 +34,7 @@ class RunFolder:
         self.objectives = path / "objectives.json"
         self.baselines = path / "baselines.json"
         self.calibration = path / "calibration.json"
+        self.known_molecules = path / "known_molecules.npz"
         self.seen = path / "seen.json"
         self.predictions = path / "predictions"
         self.worst = path / "worst.json"
@@ -86,6 +87,7 @@ class RunFolder:
             self.objectives,
             self.baselines,
             self.calibration,
+            self.known_molecules,
             self.worst,
             self.seen,
             self.report,

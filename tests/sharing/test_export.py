@@ -39,6 +39,7 @@ def test_files_are_the_runs_without_paths_of_the_machine(origin: Path, exported:
         "calibration.json",
         "config.yaml",
         "data.json",
+        "known_molecules.npz",
         "manifests/atoms.yaml",
         "manifests/props.yaml",
         "model.json",

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
 from scipy.special import expit, logit, softmax
 
 import molfound as mf
@@ -134,6 +136,42 @@ def test_an_ensemble_is_calibrated_on_its_own_errors(ensemble: RunFolder) -> Non
     line, plain = kept["probabilities"]["acid"], model.predict(["CCO"])["acid.acid"][0]
     moved = expit(line["scale"][0] * logit(plain) + line["shift"][0])
     assert bounds["acid.acid"][0] == pytest.approx(moved, abs=1e-5)
+
+
+def test_an_ensemble_knows_what_is_unlike_its_training(ensemble: RunFolder) -> None:
+    graphs = shared_mixture(members(ensemble)).graphs
+    smiles = {
+        part: [
+            text
+            for name, (first, last) in graphs.collection.ranges.items()
+            for text in np.array(graphs.smiles[name].take(np.arange(last - first)).to_pylist())[
+                graphs.positions(part, name) - first
+            ]
+        ]
+        for part in ("train", "val")
+    }
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    sets = {
+        part: [set(generator.GetFingerprint(Chem.MolFromSmiles(text)).GetOnBits()) for text in texts]
+        for part, texts in smiles.items()
+    }
+
+    def nearest(bits: set[int]) -> float:
+        return max(len(bits & known) / len(bits | known) for known in sets["train"])
+
+    threshold = np.quantile([nearest(bits) for bits in sets["val"]], 0.05)
+    given = [smiles["train"][0], "FC(F)(F)S(=O)(=O)CC#CCl", "?", Chem.MolFromSmiles("CC(C)CCO")]
+    table = mf.load(ensemble.path).predict(given, applicability=True, tasks=["acid"])
+    assert list(table.columns[-3:]) == ["similarity", "applicable", "rejected"]
+    for place in (0, 1, 3):
+        molecule = given[place] if place == 3 else Chem.MolFromSmiles(given[place])
+        expected = nearest(set(generator.GetFingerprint(molecule).GetOnBits()))
+        assert table["similarity"][place] == pytest.approx(expected, abs=1e-6)
+        assert table["applicable"][place] == (expected >= threshold - 1e-7)
+    assert table["similarity"][0] == 1
+    assert np.isnan(table["similarity"][2])
+    assert table["applicable"][2] is None
+    assert "similarity" not in mf.load(ensemble.path).predict(["C"])
 
 
 def test_scores_are_those_of_the_means(ensemble: RunFolder) -> None:
