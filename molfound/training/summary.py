@@ -43,7 +43,7 @@ def print_scores(
     names = list(dict.fromkeys(name for task in (baselines or {}).values() for name in task))
     table = Table(title=title, title_justify="left")
     table.add_column("task")
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for column in ("model", *names, "labels", "undefined"):
         table.add_column(column, justify="right")
     for task, metrics in scores.items():
@@ -66,10 +66,11 @@ def print_folds(folds: Mapping[str, Any], together: TaskFigures) -> None:
         together: the scores of all molecules, each predicted by the member that has not learned from it.
     """
     names = list(dict.fromkeys(name for task in folds["baselines"].values() for name in task))
-    table = Table(title=f"test parts of {folds['folds']} folds, mean ± deviation over the folds", title_justify="left")
+    title = f"test parts of {folds['folds']} folds, mean ± deviation; all: of all molecules together"
+    table = Table(title=title, title_justify="left")
     table.add_column("task")
-    table.add_column("metric")
-    for column in ("model", *names, "model, all molecules"):
+    table.add_column("metric", no_wrap=True)
+    for column in ("model", *names, "all"):
         table.add_column(column, justify="right")
     for task, metrics in folds["scores"].items():
         for number, (metric, score) in enumerate(metrics.items()):
@@ -88,7 +89,7 @@ def print_objectives(objectives: Mapping[str, Mapping[str, float | None]]) -> No
 
 def _spread(figure: Mapping[str, Any]) -> str:
     deviation = figure.get("deviation")
-    return _number(figure.get("mean")) + ("" if deviation is None else f" ± {deviation:.2g}")
+    return _number(figure.get("mean")) + ("" if deviation is None else f" ±{deviation:.2g}")
 
 
 def _number(value: float | None) -> str:
