@@ -64,7 +64,8 @@ def command(
     from molfound.training.assay import read_assay
     from molfound.training.cross_validation import fold_experiments
     from molfound.training.ensembling import seeded, train_ensemble
-    from molfound.training.finetuning import FineTuning, check_fine_tuning, new_folder, undone_where_refused
+    from molfound.training.finetuning import FineTuning, new_folder, undone_where_refused
+    from molfound.training.finetuning_check import check_fine_tuning
     from molfound.training.train import train
 
     if folds is not None and members is not None:

@@ -6,19 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from molfound.config import Experiment, load_config
 from molfound.config.composition import with_overrides
 from molfound.config.documents import write_text
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.model import ModelSpecification
-from molfound.plugins import load_plugins, restore_plugins
+from molfound.plugins import restore_plugins
 from molfound.runs import find_run
 from molfound.training.assay import Assay, SplitKind
-from molfound.training.mixture import TaskMixture, experiment_tasks, label_pairs, load_task_mixture, prepare_mixture
-from molfound.training.pretrained import check_head, check_pretrained, pretrained_specification
+from molfound.training.pretrained import pretrained_specification
 from molfound.training.run_folder import RunFolder
 
 EXPERIMENT_FILE = "finetune.yaml"
@@ -238,52 +235,6 @@ def undone_where_refused(folder: Path) -> Iterator[None]:
             else:
                 write_atomically(path, content)
         raise
-
-
-def check_fine_tuning(experiments: Sequence[Experiment]) -> list[str]:
-    """Refuse what no training could make sense of, preparing the data, and return what to know of its parts.
-
-    Args:
-        experiments: one, or those of the folds of a cross-validation.
-
-    Raises:
-        MolfoundError: a run or head that does not fit, a part without labels, or a label that has one value alone in
-            the training part.
-    """
-    first = experiments[0]
-    load_plugins(Path(path) for path in first.plugins)
-    check_pretrained(first)
-    check_head(first, experiment_tasks(first)[1])
-    prepare_mixture(first)  # which shows how far it has come
-    remarks = []
-    for fold, experiment in enumerate(experiments, 1):
-        place = f"fold {fold}: " if len(experiments) > 1 else ""
-        remarks += [place + remark for remark in _part_remarks(load_task_mixture(experiment, None))]
-    return remarks
-
-
-def _part_remarks(mixture: TaskMixture) -> list[str]:
-    remarks = []
-    for name, task in mixture.tasks.items():
-        for part in ("train", "val", "test"):
-            pairs = list(label_pairs(mixture, task, part))
-            label, values = (np.concatenate(column) for column in zip(*pairs, strict=True))
-            if len(label) == 0:
-                raise MolfoundError(
-                    f"the split leaves no molecule with a label of task '{name}' for the part '{part}': take a random "
-                    "split, fewer folds, or a table with more molecules and more different scaffolds"
-                )
-            single = [title for number, title in enumerate(task.labels) if len(np.unique(values[label == number])) < 2]
-            if single and part == "train":
-                raise MolfoundError(
-                    f"label '{single[0]}' has fewer than two different values in the training part: leave it out, or "
-                    f"draw another split (data.datasets.{task.dataset}.split='{{kind: random, seed: 1}}')"
-                )
-            if single and task.kind == "binary":
-                remarks.append(
-                    f"{part} has one class alone of {', '.join(single[:5])}: AUROC and AP are undefined there"
-                )
-    return remarks
 
 
 def _stem(table: Path) -> str:

@@ -221,6 +221,11 @@ def test_a_metric_that_a_fold_lacks_is_left_out_of_the_mean(tmp_path: Path) -> N
             ("--label", "y", "--folds", "3", "data.datasets.assay.split=random"),
             "a cross-validation divides its datasets into one number of folds",
         ),
+        (
+            {"z": [1] + [0] * 59},
+            ("--label", "z", "--folds", "3", *FAST),
+            "in the training part of fold 2: leave it out, or draw another split (data.datasets.assay.split.seed=1)",
+        ),
         ({}, ("--label", "y", "--members", "1"), "an ensemble has at least two members, not 1"),
     ],
 )

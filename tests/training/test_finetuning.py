@@ -26,11 +26,11 @@ from molfound.training.evaluate_run import evaluate_run
 from molfound.training.finetuning import (
     EXPERIMENT_FILE,
     FineTuning,
-    check_fine_tuning,
     network_of,
     new_folder,
     training_defaults,
 )
+from molfound.training.finetuning_check import check_fine_tuning
 from molfound.training.frozen_baselines import (
     NEIGHBOURS,
     PENALTIES,
