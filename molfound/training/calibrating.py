@@ -5,6 +5,7 @@ from scipy.special import expit
 
 from molfound.tasks.calibration import Calibration, IntervalCalibration, ProbabilityCalibration
 from molfound.tasks.conformal import calibrated_intervals, coverage
+from molfound.tasks.deviation_figures import deviation_figures
 from molfound.tasks.platt import calibrated_probabilities, calibration_error
 from molfound.tasks.task_metrics import TaskMetrics
 from molfound.training.evaluation import Evaluation
@@ -36,6 +37,8 @@ def calibrate(evaluation: Evaluation) -> Calibration:
 def with_test_figures(calibration: Calibration, evaluation: Evaluation) -> Calibration:
     """Return a calibration with what the test part says of it: coverage of intervals, errors of probabilities.
 
+    And of variances that a head predicts, see `deviation_figures`.
+
     They are means over the labels that have values, and an interval, or both classes and predictions that are numbers.
     """
     figures: dict[str, dict[str, float | None]] = {}
@@ -47,6 +50,9 @@ def with_test_figures(calibration: Calibration, evaluation: Evaluation) -> Calib
                 f"coverage_{level}": _mean(np.concatenate([part[level] for part in covered]))
                 for level in intervals.widths
             }
+            if evaluation.tasks[name].predicts_variance:
+                told = [deviation_figures(block.packed) for block in metrics.blocks()]
+                figures[name] |= {figure: _mean(np.concatenate([part[figure] for part in told])) for figure in told[0]}
     for name, probabilities in calibration.probabilities.items():
         metrics = evaluation.metrics[name]
         if metrics.used().any():

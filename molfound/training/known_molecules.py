@@ -8,7 +8,7 @@ from molfound.chem.similarity import KnownMolecules
 from molfound.data.mixture import Mixture
 
 MOST_KNOWN = 10_000
-"""Training molecules that are kept, drawn at random where there are more: 2.5 MB, half a millisecond a prediction."""
+"""Training molecules that are kept, drawn at random where there are more: a millisecond a prediction."""
 MOST_COMPARED = 1_000
 """Validation molecules that the threshold is made of."""
 UNLIKE = 0.05

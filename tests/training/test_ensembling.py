@@ -12,6 +12,7 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from scipy.special import expit, logit, softmax
+from scipy.stats import spearmanr
 
 import molfound as mf
 from molfound.cli import main
@@ -131,6 +132,17 @@ def test_an_ensemble_is_calibrated_on_its_own_errors(ensemble: RunFolder) -> Non
     rank = int(np.ceil((len(off) + 1) * 0.8 - 1e-9))
     assert kept["intervals"]["logp"]["widths"]["0.8"][0] == pytest.approx(off[rank - 1], rel=1e-4)
     assert "coverage_0.8" in kept["test"]["logp"]
+    rows = mixture.graphs.collection.rows.numpy()[mixture.graphs.positions("test", "props")]
+    table = pd.read_parquet(Path(load_config(ensemble.config).data.root) / "props.parquet").iloc[rows]
+    predicted, z_scores, ranks = model.predict(table.smiles, tasks=["logp"], deviation=True), [], []
+    for label in ("logp", "tpsa"):
+        there = table[label].notna()
+        error, own = (predicted[f"logp.{label}"] - table[label])[there], predicted[f"logp.{label}.deviation"][there]
+        z_scores.append(np.sqrt(np.mean((error / own) ** 2)))
+        ranks.append(spearmanr(error.abs(), own).statistic)
+    assert kept["test"]["logp"]["z_scores"] == pytest.approx(np.mean(z_scores), rel=1e-3)
+    assert kept["test"]["logp"]["error_rank"] == pytest.approx(np.mean(ranks), abs=1e-3)
+    assert "rank correlation of deviation and error" in ensemble.report.read_text()
     bounds = model.predict(["CCO"], interval=0.8, calibrated=True, deviation=True)
     assert bounds["logp.logp.high"][0] - bounds["logp.logp"][0] == pytest.approx(off[rank - 1], rel=1e-4)
     line, plain = kept["probabilities"]["acid"], model.predict(["CCO"])["acid.acid"][0]

@@ -44,8 +44,19 @@ def calibration_table(task: TaskContent) -> str:
     """Return what the test part says of intervals and probabilities that were calibrated on the validation part."""
     figures = task.calibration
     if task.kind == "regression":
-        rows = [[level, number(share)] for name, share in figures.items() for level in [name.removeprefix("coverage_")]]
-        return table(["interval for", "share of test values inside"], rows, text_columns=1, name="intervals")
+        rows = [
+            [name.removeprefix("coverage_"), number(share)]
+            for name, share in figures.items()
+            if name.startswith("coverage_")
+        ]
+        intervals = table(["interval for", "share of test values inside"], rows, text_columns=1, name="intervals")
+        if "z_scores" not in figures:
+            return intervals
+        told = [
+            ["errors in units of their deviations, root of the mean square", number(figures["z_scores"])],
+            ["rank correlation of deviation and error", number(figures["error_rank"])],
+        ]
+        return intervals + table(["predicted deviations", "mean over labels, test"], told, text_columns=1)
     rows = [
         [escape(said), number(figures.get(name)), number(figures.get(f"{name}_calibrated"))]
         for name, said in (("calibration_error", "calibration error (10 bins)"), ("brier", "Brier score"))
