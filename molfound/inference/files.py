@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from molfound.data.memory import release_free_memory
+from molfound.data.memory import keep_heap_small, release_free_memory
 from molfound.data.progress import MoleculeProgress
 from molfound.data.shards import partial_file
 from molfound.errors import MolfoundError
@@ -61,6 +61,7 @@ def write_results(source: MoleculeSource, table: RowsToTable, output: Path | Non
         MolfoundError: an output of another kind, or that cannot be written, or a column of the input that would have
             the name of a column of the result.
     """
+    keep_heap_small()
     written = Written()
     started = time.monotonic()
     with _writer(output) as write, MoleculeProgress("molecules", source.about_rows(), shown) as progress:
