@@ -108,7 +108,7 @@ class _Supervised(MoleculeEstimator):
         if self.run is None:
             experiment = load_config(path, self.overrides)
         else:
-            experiment = FineTuning(Path(self.run)).of_configuration(str(path), self.overrides)
+            experiment = FineTuning(self.run).of_configuration(str(path), self.overrides)
         others = [name for name in (*experiment.data.datasets, *experiment.tasks) if name != NAME]
         if others:
             raise MolfoundError(
