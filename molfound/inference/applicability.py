@@ -33,7 +33,8 @@ def with_applicability(
     """
     if known is None:
         raise MolfoundError(
-            f"the run keeps no {FILE}: it was trained without a validation part, or by an older version"
+            f"the run keeps no {FILE}, the training molecules to compare with, which a training with a validation part "
+            "writes: applicability cannot be told"
         )
 
     def added(rows: MoleculeRows) -> pa.Table:

@@ -232,9 +232,10 @@ def _limits(content: CardContent) -> str:
     unknown = [name for name in content.manifests if name not in content.seen]
     if unknown:
         rows.append(f"Which elements and sizes the training molecules of {', '.join(unknown)} had was not kept.")
+    told = "`--applicability` tells which molecules are unlike them" if content.tells_unlike else "nothing says so"
     rows += [
-        "For elements, sizes and chemistry that its training molecules do not have, its predictions are guesses, and "
-        "nothing in a prediction says so.",
+        "For elements, sizes and chemistry that its training molecules do not have, its predictions are guesses: "
+        f"{told}.",
         "A prediction is no measurement: it is not for decisions on the safety or the dose of anything.",
     ]
     return _section("Limits", _list(rows))

@@ -28,6 +28,7 @@ class CardContent:
         baselines: task → baseline → metric → mean over labels on the test part.
         seen: what the training molecules of each dataset were, see `molfound.training.seen.seen_molecules`.
         calibration: None where the run keeps none.
+        tells_unlike: whether it keeps training molecules, so that it can tell which others are unlike them.
     """
 
     model: TaskModel
@@ -37,6 +38,7 @@ class CardContent:
     baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     seen: Mapping[str, Mapping[str, Any]]
     calibration: Calibration | None
+    tells_unlike: bool
 
 
 def read_content(run: RunFolder, model: TaskModel) -> CardContent:
@@ -54,6 +56,7 @@ def read_content(run: RunFolder, model: TaskModel) -> CardContent:
         _json(run.baselines),
         _json(run.seen),
         load_calibration(run.path),
+        run.known_molecules.is_file(),
     )
 
 

@@ -112,6 +112,10 @@ def test_card_says_what_the_run_keeps(exported: Path) -> None:
     assert "molecules that have them: C 42" in card
     assert "| logp | molecule | number, in the unit of the data | 2 | props |" in card
     assert "| neighbours | atom |" in card
+    assert "are guesses: `--applicability` tells which molecules are unlike them" in card
+    shutil.copytree(exported, "few", ignore=shutil.ignore_patterns("known_molecules.npz"))
+    export_run(Path("few"), Path("few-again"), allow_plugins=True)
+    assert "are guesses: nothing says so" in Path("few-again/README.md").read_text()
 
 
 def test_nothing_of_another_kind_is_replaced(exported: Path) -> None:
