@@ -28,38 +28,34 @@ def training_defaults(molecules: int) -> dict[str, Any]:
     """Return how a pretrained network is trained on so many molecules, keys of ``data.batch`` and ``training``.
 
     - Batches of 16, 32 or 64, so that the smallest tables still make several steps an epoch.
-    - About 3,000 steps, but at most 100 epochs, which 100 molecules see 400 steps in, and at least 30.
-    - Early stopping after a fifth of the epochs (at least 10) without a lower validation loss; the weights kept are
-      those of the lowest, and an average of the last hundred or so steps, because a few dozen molecules tell the best
-      epoch badly.
-    - A learning rate of 5e-4, half of what a network of this kind is trained with from scratch: the head is new, the
-      encoder is not. Each stage of the encoder has a share of the rate of the stage after it, 0.7 to 0.9: what lies
-      near the inputs is the most general, and the fewer molecules there are, the less they have to say about it.
-    - Below 500 molecules the embeddings of atoms and bonds stay as they are, because many elements and bonds occur in a
-      handful of molecules, or in the test part alone, and those must not drift apart from the others.
+    - 30 epochs, and up to 60 where an epoch has fewer than ten steps: a pretrained network is at its best soon, and the
+      learning rate has to have fallen by then.
+    - Early stopping after ten epochs without a lower validation loss; the weights kept are those of the lowest, and an
+      average of the last hundred or so steps, because a few dozen molecules tell the best epoch badly.
+    - A learning rate of 1e-3. Each stage of the encoder has a share of the rate of the stage after it, 0.8 or 0.9: what
+      lies near the inputs is the most general, and the fewer molecules there are, the less they have to say about it.
+
+    ``docs/results/finetuning.md`` says what else was tried.
 
     Args:
         molecules: in the training part.
 
     Example:
         >>> chosen = training_defaults(80)
-        >>> chosen["data"]["batch"]["size"], chosen["training"]["epochs"], chosen["training"]["pretrained"]["frozen"]
-        (16, 100, 1)
+        >>> chosen["data"]["batch"]["size"], chosen["training"]["epochs"], chosen["training"]["pretrained"]
+        (16, 60, {'layer_decay': 0.8})
     """
     size = 16 if molecules < 500 else 32 if molecules < 3000 else 64
-    epochs = min(100, max(30, -(-3000 // max(molecules // size, 1))))
+    epochs = min(60, max(30, 300 // max(molecules // size, 1)))
     return {
         "data": {"batch": {"size": size}},
         "training": {
             "epochs": epochs,
-            "optimizer": {"name": "adamw", "lr": 5e-4, "weight_decay": 0.01},
+            "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01},
             "schedule": {"name": "cosine", "warmup": 0.1},
             "average": 0.99,
-            "early_stopping": {"monitor": "val/loss", "patience": max(10, epochs // 5)},
-            "pretrained": {
-                "frozen": 1 if molecules < 500 else 0,
-                "layer_decay": 0.7 if molecules < 500 else 0.8 if molecules < 3000 else 0.9,
-            },
+            "early_stopping": {"monitor": "val/loss", "patience": 10},
+            "pretrained": {"layer_decay": 0.8 if molecules < 3000 else 0.9},
         },
     }
 

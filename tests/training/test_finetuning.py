@@ -391,8 +391,8 @@ def test_a_part_of_one_class_is_told_and_a_training_part_of_one_is_refused(pretr
 def test_defaults_grow_with_the_table() -> None:
     sizes = [training_defaults(molecules) for molecules in (60, 480, 2000, 10_000)]
     assert [each["data"]["batch"]["size"] for each in sizes] == [16, 16, 32, 64]
-    assert [each["training"]["epochs"] for each in sizes] == [100, 100, 49, 30]
-    assert [each["training"]["pretrained"]["frozen"] for each in sizes] == [1, 1, 0, 0]
+    assert [each["training"]["epochs"] for each in sizes] == [60, 30, 30, 30]
+    assert [each["training"]["pretrained"]["layer_decay"] for each in sizes] == [0.8, 0.8, 0.8, 0.9]
 
 
 def test_all_that_makes_the_network_is_taken_over(pretrained: Path) -> None:
