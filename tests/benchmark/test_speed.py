@@ -61,7 +61,7 @@ def test_benchmarks_are_the_scripts_that_report(folder: Path) -> None:
 def test_the_checkouts_own_benchmarks_are_found() -> None:
     names = {path.stem for path in find_scripts()}
     assert {"batches", "featurize", "train_step", "metrics"} <= names
-    assert not {"measuring", "plain_pyg", "plain_two_track", "toymix_table"} & names
+    assert not {"measuring", "plain_pyg", "plain_two_track", "toymix_table", "transfer_table"} & names
 
 
 def test_without_a_checkout_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
