@@ -27,6 +27,7 @@ from molfound.plugins import load_plugins, restore_plugins
 from molfound.training.console import EpochReporter
 from molfound.training.cross_validation import is_cross_validation, write_folds
 from molfound.training.finish import finish
+from molfound.training.fit_check import check_data_fits, kept_digests
 from molfound.training.mixture import TaskMixture, load_task_mixture
 from molfound.training.processes import Processes
 from molfound.training.run_folder import RunFolder
@@ -77,7 +78,7 @@ def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite
 
 
 def resume_ensemble(folder: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> RunFolder:
-    """Go on with the training of an ensemble: what is finished stays, the others are trained to the same end.
+    """Go on with an ensemble: what is finished or was made of runs stays, the others are trained to the same end.
 
     Args:
         folder: of the ensemble.
@@ -85,15 +86,20 @@ def resume_ensemble(folder: Path, overrides: Sequence[str] = (), *, allow_plugin
         allow_plugins: whether the members' own copies of plugins may be executed.
 
     Raises:
-        MolfoundError: no ensemble there, or what `molfound.training.train.resume` refuses.
+        MolfoundError: no ensemble there, one that was not begun whole, or what `molfound.training.train.resume`
+            refuses.
     """
     members = ensemble_members(folder)
     if not members:
         raise MolfoundError(f"{folder} is no ensemble: it has no ensemble.json")
     say = EpochReporter(1).line
     for number, path in enumerate(members, 1):
-        run = RunFolder.existing(path)
-        if run.report.is_file():
+        run = RunFolder(path)
+        if not run.config.is_file():
+            raise MolfoundError(
+                f"{folder} was not begun whole, for {path} has no config.yaml: begin it with --overwrite"
+            )
+        if run.report.is_file() or run.is_copy:
             continue
         say(f"member {number} of {len(members)}")
         # The place of a folder that was moved is not the one that its configuration names.
@@ -138,11 +144,10 @@ def ensemble_of_runs(
     ensemble = _free(folder, overwrite=overwrite)
     members = _begun(ensemble, load_config(RunFolder(runs[0]).config), len(runs))
     for run, copy in zip(map(RunFolder, runs), members, strict=True):
-        for name in ("config", "data", "specification", "model"):
-            if getattr(run, name).is_file():
-                write_atomically(getattr(copy, name), getattr(run, name).read_bytes())
         if run.plugins.is_dir():
             shutil.copytree(run.plugins, copy.plugins)
+        for name in ("data", "specification", "model", "config"):  # the last one says that all are there
+            write_atomically(getattr(copy, name), getattr(run, name).read_bytes())
     _finish(ensemble, (), allow_plugins=allow_plugins)
     return ensemble
 
@@ -173,13 +178,15 @@ def shared_mixture(runs: Sequence[Path], overrides: Sequence[str] = (), *, allow
         allow_plugins: whether the runs' own copies of plugins may be executed.
 
     Raises:
-        MolfoundError: the runs were trained on different tables, or on data that are not there.
+        MolfoundError: the runs were trained on different tables, on data that are not there or no longer fit, or do
+            not say on what.
     """
     mixtures: dict[str, TaskMixture] = {}
     tables: set[str] = set()
     for run in map(RunFolder, runs):
-        plugins = restore_plugins(load_specification(run.path).plugins, run.plugins, allow_copies=allow_plugins)
-        digests = json.loads(run.data.read_text()) if run.data.is_file() else {}
+        specification = load_specification(run.path)
+        plugins = restore_plugins(specification.plugins, run.plugins, allow_copies=allow_plugins)
+        digests = kept_digests(run)
         if (division := json.dumps(digests, sort_keys=True)) in mixtures:
             continue
         tables.add(json.dumps({name: {**found, "split": ""} for name, found in digests.items()}, sort_keys=True))
@@ -187,6 +194,7 @@ def shared_mixture(runs: Sequence[Path], overrides: Sequence[str] = (), *, allow
             raise MolfoundError(f"{runs[0]} and {run.path} were trained on different tables: they share no test part")
         experiment = load_config(run.config, overrides).model_copy(update={"plugins": tuple(map(str, plugins))})
         mixtures[division] = load_task_mixture(experiment, None)
+        check_data_fits(specification, experiment, mixtures[division].tasks, run.path)
     first = next(iter(mixtures.values()))
     divisions = [mixture.graphs.parts for mixture in mixtures.values()]
     parts: dict[str, dict[str, Positions]] = {}

@@ -40,9 +40,7 @@ def check_data_unchanged(run: RunFolder, graphs: Mixture) -> None:
     Raises:
         MolfoundError: names what has changed.
     """
-    if not run.data.is_file():
-        raise MolfoundError(f"{run.path} does not say what data it was trained on: it has no {run.data.name}")
-    kept: dict[str, dict[str, str]] = json.loads(run.data.read_text())
+    kept = kept_digests(run)
     changed = [
         f"{what} of dataset '{dataset}'"
         for dataset, digests in data_digests(graphs).items()
@@ -55,6 +53,18 @@ def check_data_unchanged(run: RunFolder, graphs: Mixture) -> None:
             f"the data have changed since {run.path} was begun: {', '.join(changed[:3])}{more}; "
             "train into another folder (run.folder=…)"
         )
+
+
+def kept_digests(run: RunFolder) -> dict[str, dict[str, str]]:
+    """Return the `data_digests` of what a run was begun with.
+
+    Raises:
+        MolfoundError: the run does not keep them.
+    """
+    if not run.data.is_file():
+        raise MolfoundError(f"{run.path} does not say what data it was trained on: it has no {run.data.name}")
+    kept: dict[str, dict[str, str]] = json.loads(run.data.read_text())
+    return kept
 
 
 def data_digests(graphs: Mixture) -> dict[str, dict[str, str]]:

@@ -63,6 +63,11 @@ class RunFolder:
         of_members = (RunFolder(path).has_progress for path in ensemble_members(self.path))
         return self.last_checkpoint.exists() or self.model.exists() or any(of_members)
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether a model is here and nothing of its training, as of an exported run or in an ensemble of runs."""
+        return self.model.is_file() and not self.metrics.exists() and not self.last_checkpoint.exists()
+
     def check_place(self) -> None:
         """Raise `MolfoundError` if there can be no such folder, because a file is in its way, say; make nothing yet."""
         with writing_to(self.path), suppress(FileNotFoundError):

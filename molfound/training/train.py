@@ -120,7 +120,8 @@ def resume(
         watch: see `train`.
 
     Raises:
-        MolfoundError: no run there, one of another experiment, or data that are no longer those it was trained on.
+        MolfoundError: no run there, a model without its checkpoint, a run of another experiment, or data that are no
+            longer those it was trained on.
     """
     return _resume(folder, experiment, watch, allow_plugins=allow_plugins)
 
@@ -134,6 +135,8 @@ def _resume(
     launched: bool = False,
 ) -> RunFolder:
     run = RunFolder.existing(folder)
+    if run.is_copy:
+        raise MolfoundError(f"{folder} has a model and no checkpoint to go on from: fine-tune it (molfound finetune)")
     kept = load_config(run.config)
     if experiment is not None:
         check_same(kept, experiment, folder)

@@ -21,10 +21,10 @@ from molfound.errors import MolfoundError
 from molfound.model import check_alike, load_specification
 from molfound.tasks.draws import deviation, mean_output
 from molfound.tasks.normalization import Normalizer
-from molfound.training.ensembling import ensemble_of_runs, seeded, shared_mixture, train_ensemble
+from molfound.training.ensembling import ensemble_of_runs, resume_ensemble, seeded, shared_mixture, train_ensemble
 from molfound.training.evaluate_run import evaluate_run
 from molfound.training.run_folder import RunFolder
-from molfound.training.train import train
+from molfound.training.train import resume, train
 from tests.tasks.examples import task_of
 from tests.training.conftest import SMILES
 
@@ -253,3 +253,34 @@ def test_runs_are_made_an_ensemble(ensemble: RunFolder, make: Make, tmp_path: Pa
         MolfoundError, match="a and b cannot be one ensemble: they differ in crops, task 'acid', task 'neighbours'"
     ):
         check_alike({Path("a"): specification, Path("b"): fewer})
+
+
+def test_what_is_made_of_runs_is_not_trained_again(ensemble: RunFolder, tmp_path: Path) -> None:
+    made = ensemble_of_runs(members(ensemble), tmp_path / "made")
+    copies = members(made)
+    weights = [(path / "model.safetensors").read_bytes() for path in copies]
+    written = [(path / "model.safetensors").stat().st_mtime_ns for path in copies]
+    made.report.unlink()  # as where it was cut before its end
+    resume_ensemble(made.path)
+    assert made.report.is_file()
+    assert [(path / "model.safetensors").stat().st_mtime_ns for path in copies] == written
+    with pytest.raises(MolfoundError, match="has a model and no checkpoint to go on from"):
+        resume(copies[0])
+    assert [(path / "model.safetensors").read_bytes() for path in copies] == weights
+    (copies[1] / "config.yaml").unlink()
+    with pytest.raises(MolfoundError, match=r"was not begun whole.*--overwrite"):
+        resume_ensemble(made.path)
+
+
+def test_runs_that_do_not_tell_their_data_share_none(ensemble: RunFolder, tmp_path: Path) -> None:
+    runs = [shutil.copytree(path, tmp_path / path.name) for path in members(ensemble)]
+    for run in runs:
+        (run / "data.json").unlink()
+    with pytest.raises(MolfoundError, match=r"does not say what data it was trained on: it has no data\.json"):
+        ensemble_of_runs(runs, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_ensemble_is_not_scored_on_other_labels(ensemble: RunFolder) -> None:
+    with pytest.raises(MolfoundError, match="the labels of task 'logp' differ"):
+        evaluate_run(ensemble.path, "test", ["tasks.logp.labels=[tpsa, logp]"])
