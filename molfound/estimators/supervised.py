@@ -21,7 +21,7 @@ from molfound.config.schema import Kind
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
 from molfound.estimators.samples import MoleculeEstimator
-from molfound.inference import Predictor, load
+from molfound.inference import Predictor, applicability, calibrated, load
 from molfound.inference.molecules import molecule_rows, one_column
 from molfound.inference.predictor import Molecules
 from molfound.model import save_model
@@ -127,11 +127,16 @@ class _Supervised(MoleculeEstimator):
         return [table[f"{NAME}.{label}"].to_numpy() for label in self.predictor_.tasks[NAME]]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: of the model its files, as a run folder has them."""
+        """Return what is pickled: the files that a run folder would have of the model and its calibration."""
         state: dict[str, Any] = super().__getstate__()
         if "predictor_" in state:
+            predictor = state["predictor_"]
             with TemporaryDirectory() as temporary:
-                save_model(state["predictor_"].model, Path(temporary))
+                save_model(predictor.model, Path(temporary))
+                if predictor.calibration is not None:
+                    (Path(temporary) / calibrated.FILE).write_text(predictor.calibration.model_dump_json())
+                if predictor.known is not None:
+                    (Path(temporary) / applicability.FILE).write_bytes(predictor.known.to_bytes())
                 files = {path.name: path.read_bytes() for path in Path(temporary).iterdir()}
             state = {name: value for name, value in state.items() if name != "predictor_"} | {MODEL: files}
         return state

@@ -152,7 +152,7 @@ class FineTuning:
 
     def _experiment(self, assay: Assay, folder: Path, folds: int | None) -> dict[str, Any]:
         defaults = training_defaults(
-            assay.training_molecules if folds is None else assay.molecules * (folds - 2) // folds
+            assay.training_molecules if folds is None else assay.molecules * (folds - 2) // max(folds, 1)
         )
         task: dict[str, Any] = {"dataset": TASK, "head": {"name": "mlp", "hidden": [128], "dropout": 0.1}}
         experiment: dict[str, Any] = {

@@ -89,6 +89,13 @@ def test_twelve_rows_are_enough_and_a_configuration_works_too(run: Path, molfoun
     assert (status, err) == (2, "error: --label is for a table; 'twelve/finetune.yaml' is taken for a configuration\n")
 
 
+def test_too_few_folds_are_told(run: Path, molfound: Say) -> None:
+    write_assay()
+    status, _, err = molfound("finetune", run, "assay.csv", "--label", "y", "--folds", "0", "-o", "folds")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "split.folds: should be greater than or equal to 3, not 0" in err
+
+
 def test_folds_are_scored_where_they_were_not_learned_from_and_predict_together(
     run: Path, molfound: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

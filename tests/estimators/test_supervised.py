@@ -108,6 +108,8 @@ def test_classes_are_learned(classifier: mf.MoleculeClassifier) -> None:
 def test_a_pickle_predicts_the_same(regressor: mf.MoleculeRegressor) -> None:
     copy = pickle.loads(pickle.dumps(regressor))
     np.testing.assert_array_equal(copy.predict(SMILES), regressor.predict(SMILES))
+    told = [one.predictor_.predict(SMILES, interval=0.9, applicability=True) for one in (copy, regressor)]
+    pd.testing.assert_frame_equal(*told)
     assert copy.get_params() == regressor.get_params()
     assert not hasattr(clone(regressor), "predictor_")
 
@@ -120,6 +122,11 @@ def test_a_run_is_fine_tuned_and_two_classes_have_their_probabilities(run: Path)
     assert classifier.predict_proba(SMILES).shape == (len(SMILES), 2)
     positive = classifier.predictor_.predict(SMILES)["samples.y0"]
     assert (classifier.predict(SMILES) == (positive > 0.5)).all()
+
+
+def test_a_run_of_the_hub_is_named_as_it_was() -> None:
+    with pytest.raises(MolfoundError, match="'hf://OWNER' is no address of a run"):
+        mf.MoleculeRegressor("hf://OWNER").fit(SMILES, LOGP)
 
 
 def test_mistakes_are_told(run: Path) -> None:
