@@ -72,6 +72,8 @@ def _restyled(drawing: str) -> str:
         colours["fill"] = element.get("fill", colours.get("fill", "none"))
         if element.tag.endswith("}path"):
             filled = colours["fill"] != "none"
-            style = f"{'solid' if filled else 'bond'} {_CLASS_OF_TONE[colours['fill' if filled else 'stroke']]}"
+            # Bonds of no known order are grey, whatever the palette.
+            tone = _CLASS_OF_TONE.get(colours["fill" if filled else "stroke"], "ink")
+            style = f"{'solid' if filled else 'bond'} {tone}"
             paths.setdefault(style, []).append(re.sub(r" ?([MLQCZ]) ?", r"\1", element.get("d", "")).replace(",", " "))
     return "".join(f'<path class="{style}" d="{"".join(lines)}"/>' for style, lines in paths.items())

@@ -10,7 +10,7 @@ from molfound.chem.depiction import MOST_ATOMS, depict
 
 
 @pytest.mark.parametrize(
-    "smiles", ["C", "[Na+].[Cl-]", "N[C@@H](C)C(=O)O", "c1ccc2[nH]ccc2c1", "[2H]OBr", "*CP", "[U]"]
+    "smiles", ["C", "[Na+].[Cl-]", "N[C@@H](C)C(=O)O", "c1ccc2[nH]ccc2c1", "[2H]OBr", "*CP", "[U]", "C~CO"]
 )
 def test_a_picture_holds_paths_and_nothing_else(smiles):
     root = ElementTree.fromstring(depict(smiles))
