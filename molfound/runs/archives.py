@@ -25,6 +25,8 @@ ENTRIES = 10_000
 """Files and folders in an archive."""
 
 _GZIP = b"\x1f\x8b"
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)
+"""What the readers of archives raise; a ValueError is a number in a header of tar that is none."""
 
 
 def cache_folder() -> Path:
@@ -70,10 +72,12 @@ def _unpack(archive: Path, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with content, target.open("xb") as file:
                 shutil.copyfileobj(content, file)
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except _DAMAGED as error:
         raise MolfoundError(f"{archive} is damaged: {error}; fetch it again") from None
     except FileExistsError:
         raise MolfoundError(f"{archive} is no archive of a run: it holds two files of one name") from None
+    except NotImplementedError as error:
+        raise MolfoundError(f"{archive} cannot be read ({error}): unpack it and name the folder") from None
 
 
 def _files(archive: Path, limit: int) -> Iterator[tuple[str, int, IO[bytes]]]:
@@ -97,6 +101,8 @@ def _zip_files(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
                 raise _unsafe(archive, entry.filename)
             if entry.flag_bits & 1:
                 raise MolfoundError(f"{archive} is encrypted: unpack it and name the folder")
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError(f"{entry.filename!r} in it is compressed by another way than deflate")
             if not entry.is_dir():
                 # What is read of a file ends at the size that the archive tells, whatever there is.
                 yield entry.filename, entry.file_size, opened.open(entry)

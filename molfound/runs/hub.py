@@ -6,7 +6,7 @@ from pathlib import Path
 from molfound.errors import MolfoundError
 
 SCHEME = "hf://"
-FILES = ("*.json", "*.yaml", "*model.safetensors", "*README.md", "*plugins/*.py")
+FILES = ("*.json", "*.yaml", "*model.safetensors", "*known_molecules.npz", "*README.md", "*plugins/*.py")
 """What of a repository is fetched: the files that `molfound export` writes, in it or in its folders."""
 
 _ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")

@@ -125,6 +125,32 @@ def test_damaged(make, tmp_path: Path) -> None:
             find_run(archive)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_other_compressions_are_refused(method: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w", method) as archive:
+        archive.writestr("model.json", b"{}")
+    with pytest.raises(MolfoundError, match=r"cannot be read .*: unpack it and name the folder"):
+        find_run(tmp_path / "archive.zip")
+
+
+def test_newer_zip_is_refused(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "archive.zip", MODEL)
+    whole = bytearray(archive.read_bytes())
+    whole[whole.find(b"PK\1\2") + 6] = 99
+    archive.write_bytes(whole)
+    with pytest.raises(MolfoundError, match=r"cannot be read \(zip file version 9\.9\): unpack it"):
+        find_run(archive)
+
+
+def test_numbers_in_headers_of_tar_that_are_none(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "archive", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        entry = tarfile.TarInfo("model.json")
+        entry.pax_headers = {"GNU.sparse.map": "a,b", "GNU.sparse.size": "x"}
+        archive.addfile(entry)
+    with pytest.raises(MolfoundError, match="is damaged"):
+        find_run(tmp_path / "archive")
+
+
 @pytest.mark.parametrize(
     ("files", "problem"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import yaml
 import molfound as mf
 from molfound.errors import MolfoundError
 from molfound.model.ensemble import save_ensemble
+from molfound.runs.hub import FILES
 from molfound.sharing import export_run
 from molfound.training.evaluate_run import evaluate_run
 from tests.conftest import plugins_forgotten_after
@@ -52,6 +54,11 @@ def test_files_are_the_runs_without_paths_of_the_machine(origin: Path, exported:
         assert str(origin).encode() not in path.read_bytes(), path.name
     for name in ("model.safetensors", "scores.json", "plugins/00_doubled.py"):
         assert (exported / name).read_bytes() == (origin / "run" / name).read_bytes()
+
+
+def test_all_files_are_among_those_fetched_from_a_hub(exported: Path) -> None:
+    names = [path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()]
+    assert [name for name in names if not any(fnmatchcase(name, pattern) for pattern in FILES)] == []
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
