@@ -1,6 +1,8 @@
 """How alike molecules are to those that a model knows: Tanimoto similarity of their circular fingerprints."""
 
 import io
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -14,6 +16,8 @@ from molfound.chem.parsing import Rejection, parse
 from molfound.errors import MolfoundError
 
 RADIUS, BITS = 2, 2048
+LARGEST = 64 << 20
+"""Bytes that a file of fingerprints may unpack to: those of 262,144 molecules."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,16 @@ class KnownMolecules:
         """Return what `to_bytes` has written.
 
         Raises:
-            MolfoundError: it is something else.
+            MolfoundError: it is something else, or unpacks to more than `LARGEST`.
         """
         try:
+            with zipfile.ZipFile(io.BytesIO(content)) as packed:
+                unpacked = sum(entry.file_size for entry in packed.infolist())
+            if unpacked > LARGEST:
+                raise MolfoundError(f"these are too many fingerprints of known molecules: {unpacked:,} bytes")
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 fingerprints, threshold = arrays["fingerprints"], float(arrays["threshold"])
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, TypeError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise MolfoundError(f"these are no fingerprints of known molecules: {error}") from None
         if fingerprints.dtype != np.uint8 or fingerprints.shape[1:] != (BITS // 8,):
             raise MolfoundError(f"these are no fingerprints of {BITS} bits: {fingerprints.shape}, {fingerprints.dtype}")

@@ -20,7 +20,12 @@ def load_known_molecules(folder: Path) -> KnownMolecules | None:
         MolfoundError: the file is another.
     """
     path = folder / FILE
-    return KnownMolecules.from_bytes(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return KnownMolecules.from_bytes(path.read_bytes())
+    except MolfoundError as error:
+        raise MolfoundError(f"{path}: {error}") from None
 
 
 def with_applicability(

@@ -21,6 +21,8 @@ def portable_files(run: RunFolder) -> dict[str, bytes]:
       of one's own relative to it; of what a fine-tuning started from, its name is left;
     - ``manifests/DATASET.yaml``, the manifests that do not come with molfound.
 
+    Of a data file that either names by its whole path, the name is left: it is sought in the folder of the data.
+
     Args:
         run: a folder with a model; one that was converted has no configuration.
 
@@ -44,7 +46,7 @@ def portable_files(run: RunFolder) -> dict[str, bytes]:
         if dataset["manifest"].endswith(SUFFIXES)
     }
     for name, path in manifests.items():
-        files[f"{MANIFESTS}/{name}.yaml"] = write_text(read_mapping(run.path / path)).encode()
+        files[f"{MANIFESTS}/{name}.yaml"] = write_text(_portable_manifest(read_mapping(run.path / path))).encode()
     plugins = [(owner.plugins / record.copy).relative_to(run.path).as_posix() for record in records]
     files[run.config.name] = write_text(_portable_configuration(config, plugins, manifests)).encode()
     return files
@@ -53,7 +55,8 @@ def portable_files(run: RunFolder) -> dict[str, bytes]:
 def _portable_configuration(config: Mapping[str, Any], plugins: list[str], manifests: Mapping[str, str]) -> Any:
     data = {key: value for key, value in config["data"].items() if key not in ("root", "store", "processes")}
     data["datasets"] = {
-        name: {**dataset, "manifest": f"{MANIFESTS}/{name}.yaml"} if name in manifests else dataset
+        name: {**dataset, "split": _portable_split(dataset.get("split"))}
+        | ({"manifest": f"{MANIFESTS}/{name}.yaml"} if name in manifests else {})
         for name, dataset in data["datasets"].items()
     }
     training = dict(config.get("training", {}))
@@ -63,3 +66,20 @@ def _portable_configuration(config: Mapping[str, Any], plugins: list[str], manif
         training["pretrained"] = {**training["pretrained"], "run": name if "://" in name else Path(name).name}
     run = {key: value for key, value in config.get("run", {}).items() if key != "folder"}
     return {**config, "plugins": plugins, "data": data, "training": training, "run": run}
+
+
+def _portable_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    files = [{**file, "name": _without_folder(file["name"])} for file in manifest.get("files", [])]
+    splits = {name: _portable_split(split) for name, split in manifest.get("splits", {}).items()}
+    return {**manifest, **({"files": files} if files else {}), **({"splits": splits} if splits else {})}
+
+
+def _portable_split(split: Any) -> Any:
+    """Return a split, or the name of one, without the folder of its file."""
+    if not isinstance(split, Mapping) or "file" not in split:
+        return split
+    return {**split, "file": _without_folder(split["file"])}
+
+
+def _without_folder(file: str) -> str:
+    return Path(file).name if Path(file).is_absolute() else file

@@ -148,6 +148,28 @@ def test_manifest_that_is_gone_is_named(exported: Path) -> None:
     assert not Path("out").exists()
 
 
+def test_data_files_lose_their_folders(exported: Path) -> None:
+    shutil.copytree(exported, "own")
+    config, manifest = (
+        yaml.safe_load(Path("own", name).read_text()) for name in ("config.yaml", "manifests/props.yaml")
+    )
+    config["data"]["datasets"]["props"]["split"] = {"kind": "file", "file": "/mine/parts.csv"}
+    manifest["files"] = [{"name": "/mine/props.parquet"}]
+    manifest["splits"]["given"] = {"kind": "file", "file": "/mine/given.npz"}
+    manifest["splits"]["near"] = {"kind": "file", "file": "splits/near.npz"}
+    Path("own/config.yaml").write_text(yaml.safe_dump(config))
+    Path("own/manifests/props.yaml").write_text(yaml.safe_dump(manifest))
+    export_run("own", Path("out"), allow_plugins=True)
+    assert [path.name for path in Path("out").rglob("*") if path.is_file() and b"/mine" in path.read_bytes()] == []
+    config, manifest = (
+        yaml.safe_load(Path("out", name).read_text()) for name in ("config.yaml", "manifests/props.yaml")
+    )
+    assert config["data"]["datasets"]["props"]["split"]["file"] == "parts.csv"
+    assert manifest["files"] == [{"name": "props.parquet"}]
+    assert manifest["splits"]["given"]["file"] == "given.npz"
+    assert manifest["splits"]["near"]["file"] == "splits/near.npz"
+
+
 def test_run_without_anything_but_a_model_has_a_card(exported: Path) -> None:
     Path("bare").mkdir()
     for name in ("model.json", "model.safetensors"):
