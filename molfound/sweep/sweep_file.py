@@ -203,6 +203,9 @@ def _check(loaded: LoadedSweep) -> None:
     for key in loaded.sweep.space:
         if key in given:
             raise MolfoundError(f"'{key}' is in the space; an override of it would be lost")
+        whole = next((other for other in loaded.sweep.space if key.startswith(f"{other}.")), None)
+        if whole is not None:
+            raise MolfoundError(f"space: '{key}' is a part of '{whole}', so that one's values would undo the other's")
         if _within(key, OWN_KEYS):
             raise MolfoundError(f"space: '{key}' cannot be varied: it changes no model, or what trials are compared by")
         if _changes_molecules(key):

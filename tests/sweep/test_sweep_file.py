@@ -70,6 +70,13 @@ def test_whole_lists_and_nothing_can_be_choices(write_sweep: WriteSweep) -> None
         ({"experiment": "quickstrat"}, "did you mean 'quickstart'"),
         ({"overrides": ["training.epocs=1"]}, "did you mean 'training.epochs'"),
         ({"overrides": ["model.encoder.depth=1"]}, "'model.encoder.depth' is in the space"),
+        (
+            {
+                "space": SPACE
+                | {"model.encoder": {"choice": [{"name": "gnn", "layer": layer} for layer in ("gcn", "gin")]}}
+            },
+            "'model.encoder.depth' is a part of 'model.encoder'",
+        ),
         ({"overrides": ["training.monitor=train/loss"]}, "compares trials on the validation part"),
         ({"space": {"name": {"choice": ["a", "b"]}}}, "'name' cannot be varied"),
         ({"space": {"run.folder": {"choice": ["a", "b"]}}}, "'run.folder' cannot be varied"),
