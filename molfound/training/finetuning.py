@@ -183,8 +183,10 @@ class FineTuning:
             if self.head is not None:
                 before = self.specification.tasks[self.head]
                 data = _with(data, "training.pretrained.head", self.head)
-                for name in data.get("tasks") or {}:
+                for name, task in (data.get("tasks") or {}).items():
                     data = _with(data, f"tasks.{name}.head", before.head.to_mapping())
+                    if before.predicts_variance and "loss" not in (task or {}):
+                        data = _with(data, f"tasks.{name}.loss", before.loss.to_mapping())
                     if before.normalize == "none":
                         data = _with(data, f"tasks.{name}.normalize", "none")
             if folder is not None:

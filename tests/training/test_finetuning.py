@@ -1,6 +1,7 @@
 """Fine-tuning: what starts from a run starts from its very weights, and the frozen baselines are scikit-learn's."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,17 @@ def test_a_head_that_does_not_fit_is_refused_before_anything_is_prepared(
     with pytest.raises(MolfoundError, match=message):
         train(tuned(pretrained, table, labels, *overrides, head=head))
     assert not (table.parent / "tuned" / "stores").exists()
+
+
+def test_a_head_that_predicts_a_variance_brings_its_loss_along(pretrained: Path, table: Path) -> None:
+    run = shutil.copytree(pretrained, table.parent / "deviating")
+    content = json.loads((run / "model.json").read_text())
+    content["tasks"]["logp"]["loss"] = {"name": "gaussian_nll", "beta": 0.5}
+    (run / "model.json").write_text(json.dumps(content))
+    loss = tuned(run, table, ["logp", "tpsa"], head="logp").tasks["assay"].loss
+    assert (loss.name, loss.options) == ("gaussian_nll", {"beta": 0.5})
+    chosen = tuned(run, table, ["logp", "tpsa"], "tasks.assay.loss=mse", head="logp").tasks["assay"].loss
+    assert chosen.name == "mse"
 
 
 def test_layers_are_dropped_from_the_end(pretrained: Path, table: Path) -> None:
