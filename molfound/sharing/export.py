@@ -100,7 +100,7 @@ def _write_files(run: RunFolder, folder: Path) -> None:
         run.objectives,
         run.baselines,
     ]
-    if run.specification.is_file():
+    if not run.ensemble.is_file():  # whose members have their own
         copied += [run.plugins / record.copy for record in load_specification(run.path).plugins]
     for path in copied:
         if path.is_file():

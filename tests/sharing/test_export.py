@@ -186,7 +186,8 @@ def test_ensemble_takes_its_members_along(exported: Path) -> None:
         shutil.copytree(exported, f"pair/members/{number}")
     save_ensemble(Path("pair"), [Path("pair/members/1"), Path("pair/members/2")])
     shutil.copytree(exported / "manifests", "pair/manifests")
-    shutil.copy(exported / "config.yaml", "pair")
+    for name in ("config.yaml", "model.json"):  # as `molfound ensemble` leaves them
+        shutil.copy(exported / name, "pair")
     export_run("pair", Path("given.zip"), allow_plugins=True)
     model = mf.load("given.zip", allow_plugins=True)
     alone = mf.load(exported, allow_plugins=True)
