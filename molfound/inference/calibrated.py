@@ -91,6 +91,7 @@ def _moved(scale: Tensor, shift: Tensor, logits: Tensor) -> Tensor:
 def _known(calibration: Calibration | None) -> Calibration:
     if calibration is None:
         raise MolfoundError(
-            f"the run keeps no {FILE}: it was trained without a validation part, or by an older version"
+            f"the run keeps no {FILE}, which is made from validation molecules that no member of it has learned from: "
+            "train one with a validation part (an ensemble of folds has none)"
         )
     return calibration

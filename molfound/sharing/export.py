@@ -21,6 +21,7 @@ from molfound.training.run_folder import RunFolder
 
 CARD = "README.md"
 ZIP, TAR = (".zip",), (".tar.gz", ".tgz")
+OTHER_ARCHIVES = (".tar", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
 def export_run(name: str | Path, output: Path, *, overwrite: bool = False, allow_plugins: bool = False) -> list[str]:
@@ -58,9 +59,7 @@ def export_run(name: str | Path, output: Path, *, overwrite: bool = False, allow
             elif output.name.endswith(TAR):
                 _tar(folder, names, output)
             else:
-                if output.exists():
-                    output.rename(Path(scratch) / "replaced")
-                folder.rename(output)
+                _put_in_place(folder, output, Path(scratch) / "replaced")
     return names
 
 
@@ -68,8 +67,12 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     """Refuse to write over anything but an earlier export that may be replaced.
 
     Raises:
-        MolfoundError: names what is there.
+        MolfoundError: names what is there, or an archive of another kind.
     """
+    if output.name.endswith(OTHER_ARCHIVES) and not output.name.endswith(TAR):
+        raise MolfoundError(
+            f"{output} would be an archive of another kind: name a folder, or an archive that ends in .zip or .tar.gz"
+        )
     with writing_to(output):
         is_there, is_folder = output.exists(), output.is_dir()
     if not is_there or (is_folder and not any(output.iterdir())):
@@ -78,6 +81,18 @@ def check_output(output: Path, *, overwrite: bool) -> None:
         raise MolfoundError(f"{output} is there already: replace it (--overwrite) or name another")
     if is_folder and not ((output / CARD).is_file() and has_model(output)):
         raise MolfoundError(f"{output} is not replaced: it is not a folder that an export has written")
+
+
+def _put_in_place(folder: Path, output: Path, replaced: Path) -> None:
+    """Rename a folder to the output; what is there goes aside, and comes back where that fails."""
+    if output.exists():
+        output.rename(replaced)
+    try:
+        folder.rename(output)
+    except OSError:
+        if replaced.exists():
+            replaced.rename(output)
+        raise
 
 
 def _title(output: Path) -> str:

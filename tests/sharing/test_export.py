@@ -138,6 +138,24 @@ def test_nothing_of_another_kind_is_replaced(exported: Path) -> None:
     export_run(exported, Path("copy"), overwrite=True, allow_plugins=True)
     assert not Path("copy/left.txt").exists()
     assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
+    with pytest.raises(MolfoundError, match=r"ends in .zip or .tar.gz"):
+        export_run(exported, Path("model.tar"), allow_plugins=True)
+
+
+def test_what_an_export_replaces_comes_back_where_that_fails(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export_run(exported, Path("kept"), allow_plugins=True)
+    before = (Path("kept") / "README.md").read_bytes()
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.name == "run":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(MolfoundError, match="the disk is full"):
+        export_run(exported, Path("kept"), overwrite=True, allow_plugins=True)
+    assert (Path("kept") / "README.md").read_bytes() == before
 
 
 def test_manifest_that_is_gone_is_named(exported: Path) -> None:
