@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
-from molfound.config.locations import shipped_folder
 from tests.command_process import run_line, run_program
+from tests.small_manifest import write_small_manifest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -25,9 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path: Path, store: Path) -> Path:
     """A folder to execute a page in, with the embedded dataset's manifest of fewer molecules, which the pages name."""
     (tmp_path / "stores").symlink_to(store)
-    manifest = yaml.safe_load((shipped_folder("datasets_manifest") / "embedded.yaml").read_text())
-    manifest["generator"]["molecules"] = 300
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(manifest))
+    write_small_manifest(tmp_path)
     return tmp_path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from molfound import __version__
-from molfound.errors import MolfoundError
+from molfound.errors import MolfoundError, did_you_mean
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -38,6 +38,14 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.verbs[name][0]}.command is {command!r}")
         return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb that the arguments begin with; an unknown one is answered with the nearest."""
+        if args and not args[0].startswith("-") and args[0] not in self.verbs:
+            context.fail(f"no command '{args[0]}'{did_you_mean(args[0], self.verbs)}")
+        return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of verbs without loading any."""

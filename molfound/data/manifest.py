@@ -227,7 +227,7 @@ def _located(name: str, folders: Sequence[Path], url: str | None, sha256: str | 
         return found
     places = " and ".join(str(folder) for folder in folders)
     fetch = f"; fetch it from {url}" if url else ""
-    raise MolfoundError(f"file '{name}' is not in {places}{fetch}")
+    raise MolfoundError(f"file '{name}' is not in {places} (data.root, or $MOLFOUND_DATA, says where to look){fetch}")
 
 
 def _check_sum(name: str, found: Sequence[Path], sha256: str) -> None:

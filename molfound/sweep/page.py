@@ -6,12 +6,12 @@ from html import escape
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from molfound.sweep.plots import course_plot, history_plot, importance_plot, key_plot, legend
 from molfound.sweep.sweep_file import trial_folder
 from molfound.sweep.trial import Results, Trial, shown
+from molfound.training.console import print_table
 from molfound.training.report.page import document
 from molfound.training.report.tables import number, table
 from molfound.training.run_folder import RunFolder
@@ -74,7 +74,7 @@ def print_results(results: Results) -> None:
     for trial in results.trials:
         shown_table.add_row(*_cells(results, trial), style="bold" if trial is results.best else None)
     print(_about(results))
-    Console(soft_wrap=False, highlight=False).print(shown_table)
+    print_table(shown_table)
     for line in (*_failures(results), _best_told(results)):
         print(line)
 

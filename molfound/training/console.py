@@ -1,12 +1,15 @@
-"""What a training says on the console: a progress bar on a terminal, one plain line per epoch anywhere."""
+"""What a training says on the console: a progress bar on a terminal, one plain line per epoch anywhere; tables."""
 
 import time
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from molfound.training.evaluation import Scores
+
+UNBOUNDED = 10_000
 
 
 class EpochReporter:
@@ -85,6 +88,15 @@ class EpochReporter:
         left = (self.epochs - epoch) * seconds
         parts.append(f"{seconds:.1f} s ({rate:,.0f} molecules/s in training), {_duration(left)} left")
         self.line("  ".join(parts) + (", best" if is_best else ""))
+
+
+def print_table(table: Table) -> None:
+    """Print a table on the standard output, all of it where no terminal bounds its width."""
+    console = Console(soft_wrap=False, highlight=False)
+    if not console.is_terminal:
+        console.width = UNBOUNDED
+        console.width = console.measure(table).maximum
+    console.print(table)
 
 
 def _duration(seconds: float) -> str:

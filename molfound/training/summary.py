@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from molfound.training.console import print_table
 from molfound.training.run_folder import RunFolder
 
 TaskFigures = Mapping[str, Mapping[str, Any]]
@@ -55,7 +55,7 @@ def print_scores(
             labels = [str(used), str(score["undefined"])] if score["labels"] else ["", ""]
             table.add_row(task if number == 0 else "", metric, *figures, *labels)
         table.add_section()
-    Console(soft_wrap=False).print(table)
+    print_table(table)
 
 
 def print_folds(folds: Mapping[str, Any], together: TaskFigures) -> None:
@@ -78,7 +78,7 @@ def print_folds(folds: Mapping[str, Any], together: TaskFigures) -> None:
             cells = [_spread(found) for found in (score, *beside)]
             table.add_row(task if number == 0 else "", metric, *cells, _number(together[task][metric]["mean"]))
         table.add_section()
-    Console(soft_wrap=False).print(table)
+    print_table(table)
 
 
 def print_objectives(objectives: Mapping[str, Mapping[str, float | None]]) -> None:

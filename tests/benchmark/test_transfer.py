@@ -16,7 +16,7 @@ from molfound.config.schema import BASELINES
 from molfound.errors import MolfoundError
 from molfound.training.finish import mixture_baselines
 from molfound.training.mixture import load_task_mixture
-from molfound.training.train import differing_keys
+from molfound.training.same_experiment import differing_keys
 from tests.benchmark.conftest import WriteSuite
 
 STARTED = "training.pretrained.run"

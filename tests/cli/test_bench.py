@@ -13,7 +13,7 @@ import yaml
 
 from tests.benchmark.test_speed import MEASURING, SCRIPTS
 from tests.cli.test_bad_input import Say, assert_user_error, molfound
-from tests.test_documentation import write_small_manifest
+from tests.small_manifest import write_small_manifest
 
 __all__ = ["molfound"]
 

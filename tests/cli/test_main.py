@@ -116,7 +116,7 @@ def test_an_exit_status_is_passed_on(broken: object) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["trian"], "No such command 'trian'"),
+        (["trian"], "no command 'trian'; did you mean 'train'?"),
         (["config", "show"], "Missing argument 'CONFIG'"),
         (["config", "show", "--nojson", "x"], "No such option"),
         (["data", "describe", "a", "b"], "unexpected extra argument"),

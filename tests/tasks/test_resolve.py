@@ -85,7 +85,10 @@ def test_a_task_described_in_the_experiment_alone_needs_no_manifest():
             "task 'energies': label column 'gaap' matches no column; did you mean 'gap'",
         ),
         ({"energies": {"labels": ["graf_*"]}}, "task 'energies': label wildcard 'graf_*' matches no column"),
-        ({"energies": {"loss": "bce"}}, "loss 'bce' is not for regression tasks; those for it: huber, mae, mse"),
+        (
+            {"energies": {"loss": "bce"}},
+            "loss 'bce' is not for regression tasks; those for it: gaussian_nll, huber, mae, mse",
+        ),
         ({"energies": {"metrics": ["auroc"]}}, "metric 'auroc' is not for regression tasks"),
         ({"assays": {"metrics": ["auorc"]}}, "unknown metric 'auorc'; did you mean 'auroc'"),
         ({"assays": {"metrics": ["ap", "ap"]}}, "'ap' is there twice"),
