@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the verb that the arguments begin with; an unknown one is answered with the nearest."""
-        if args and not args[0].startswith("-") and args[0] not in self.verbs:
+        if args and not args[0].startswith("-") and self.get_command(context, args[0]) is None:
             context.fail(f"no command '{args[0]}'{did_you_mean(args[0], self.verbs)}")
         return super().resolve_command(context, args)
 
