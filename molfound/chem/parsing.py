@@ -10,7 +10,14 @@ from unicodedata import category
 from rdkit import Chem, rdBase
 
 Reason = Literal[
-    "empty_smiles", "restricted", "nul_character", "invalid_smiles", "invalid_molecule", "no_atoms", "too_many_atoms"
+    "empty_smiles",
+    "restricted",
+    "nul_character",
+    "invalid_smiles",
+    "invalid_molfile",
+    "invalid_molecule",
+    "no_atoms",
+    "too_many_atoms",
 ]
 REASONS: tuple[str, ...] = get_args(Reason)
 
@@ -31,15 +38,16 @@ class Rejection:
 def parse(smiles: object, *, max_heavy_atoms: int = 1000) -> Chem.Mol | Rejection:
     """Return the sanitized molecule of a SMILES, its atoms in the order of the SMILES, or a `Rejection`.
 
-    An RDKit molecule is taken as its SMILES would be, with its own order of atoms and bonds and no atom-map numbers.
+    An RDKit molecule is taken as its SMILES would be, with its own order of atoms and bonds and no atom-map numbers. A
+    `Rejection`, of what another reader could not read, stays what it is.
 
     Salts, charges and isotopes stay what they are. As RDKit does by default, plain explicit hydrogens (``[H]``) become
     part of their neighbour; every other atom keeps its place in the order. Atom-map numbers stay, and change nothing
     else. What is no text (None, NaN, a number) counts as an empty SMILES. RDKit's log messages do not appear.
 
     Args:
-        smiles: what a table's cell holds, or a molecule; blanks around a text are ignored, and so is a name after a
-            blank or a tab.
+        smiles: what a table's cell holds, a molecule or a rejection; blanks around a text are ignored, and so is a name
+            after a blank or a tab.
         max_heavy_atoms: the largest accepted number of atoms other than hydrogen; dummy atoms count.
 
     Example:
@@ -58,6 +66,8 @@ def parse_aloud(smiles: object, max_heavy_atoms: int) -> Chem.Mol | Rejection:
     """Do what `parse` does, for callers that have silenced RDKit around many molecules already."""
     if isinstance(smiles, Chem.Mol):
         return _taken(smiles, max_heavy_atoms)
+    if isinstance(smiles, Rejection):
+        return smiles
     if not isinstance(smiles, str):
         return Rejection("empty_smiles", f"no text but {type(smiles).__name__}")
     text = smiles.strip()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rdkit import Chem
 
-from molfound.chem.parsing import silenced_rdkit
+from molfound.chem.parsing import Rejection, silenced_rdkit
 
 END = "$$$$"
 
@@ -56,17 +56,21 @@ def molfile_smiles(molfile: str) -> str | None:
     """
     with silenced_rdkit():
         molecule = read_molfile(molfile)
-        return None if molecule is None else Chem.MolToSmiles(molecule)
+        return None if isinstance(molecule, Rejection) else Chem.MolToSmiles(molecule)
 
 
-def read_molfile(molfile: str) -> Chem.Mol | None:
-    """Return the molecule of a Molfile, its hydrogens left out, or None if it cannot be read.
+def read_molfile(molfile: str) -> Chem.Mol | Rejection:
+    """Return the molecule of a Molfile, its hydrogens left out, or that it cannot be read.
 
     One that chemistry forbids is not sanitized, for `molfound.chem.parsing.parse` to tell why.
+
+    Example:
+        >>> read_molfile("no connection table")
+        Rejection(reason='invalid_molfile', detail='the record has no Molfile that can be read')
     """
     with silenced_rdkit():
-        molecule: Chem.Mol | None = Chem.MolFromMolBlock(molfile) or Chem.MolFromMolBlock(molfile, sanitize=False)
-        return molecule
+        molecule = Chem.MolFromMolBlock(molfile) or Chem.MolFromMolBlock(molfile, sanitize=False)
+        return molecule or Rejection("invalid_molfile", "the record has no Molfile that can be read")
 
 
 def _record(lines: list[str]) -> SdfRecord:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from molfound.cli.options import plugins_option
+from molfound.errors import MolfoundError
 
 
 @click.command("export")
@@ -24,9 +25,10 @@ from molfound.cli.options import plugins_option
     show_default=True,
     help="run: what every command takes as RUN; torch-export: a program of torch.export, with its inputs in a .json.",
 )
+@click.option("--licence", help="Of the weights, for the card, as hubs name it: apache-2.0. Default: none is stated.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 @plugins_option
-def command(run: str, output: Path, form: str, overwrite: bool, allow_plugins: bool) -> None:
+def command(run: str, output: Path, form: str, licence: str | None, overwrite: bool, allow_plugins: bool) -> None:
     """Write the model of RUN and what is known of it, without paths of this machine, to be given away.
 
     README.md is a model card: what the model predicts, of what data and with what licences it was made, test figures
@@ -35,8 +37,10 @@ def command(run: str, output: Path, form: str, overwrite: bool, allow_plugins: b
     from molfound.sharing import export_program, export_run
 
     if form == "torch-export":
+        if licence is not None:
+            raise MolfoundError("--licence is for the model card, which a program of torch.export has not")
         difference = export_program(run, output, overwrite=overwrite, allow_plugins=allow_plugins)
         click.echo(f"{output}: differs from the model by {difference:.1g} of 1 + a prediction's size at most", err=True)
         return
-    names = export_run(run, output, overwrite=overwrite, allow_plugins=allow_plugins)
+    names = export_run(run, output, licence=licence, overwrite=overwrite, allow_plugins=allow_plugins)
     click.echo(f"{output}: {', '.join(names)}", err=True)

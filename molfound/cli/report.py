@@ -8,10 +8,12 @@ from molfound.errors import MolfoundError
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN [RUN]...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN]...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The HTML file; default of one RUN: its own.")
-def command(runs: tuple[Path, ...], output: Path | None) -> None:
+def command(runs: tuple[str, ...], output: Path | None) -> None:
     """Write the report of a RUN anew, or a comparison of several.
+
+    RUN is a run folder, an archive of one, a model that comes with molfound (toymix-gine), or hf://OWNER/NAME.
 
     A report is one HTML file that needs no network. A comparison tells what differs in the runs' configurations, their
     test figures task by task, and lays their learning curves over each other.

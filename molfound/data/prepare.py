@@ -253,10 +253,12 @@ class _Preparation:
             with_coordinates = self.data.conformers is not None
             write_lists(self.folder, self.manifest.name, rejected, flat if with_coordinates else None)
         if len(rejected) > self.data.max_rejected * rows:
+            first = rejected[0]
+            detail = f", {first.detail}" if first.detail else ""
             raise MolfoundError(
                 f"dataset '{self.manifest.name}': {len(rejected):,} of {rows:,} rows are rejected, more than "
-                f"data.max_rejected = {self.data.max_rejected:g} allows: {listed(reasons)}; "
-                f"see {self.folder / REJECTED_FILE}"
+                f"data.max_rejected = {self.data.max_rejected:g} allows: {listed(reasons)}; the first is row "
+                f"{first.row} ('{first.input[:40]}'{detail}); see {self.folder / REJECTED_FILE}"
             )
         if self.writable:
             self._write_index(index)

@@ -93,7 +93,9 @@ def writing_to(path: Path) -> Iterator[None]:
             raise MolfoundError(
                 f"the disk is full, writing {path}; what was finished before is kept: free some space and run it again"
             ) from error
-        if error.errno in (*MAY_NOT, *NO_SUCH_PLACE):
+        # Of a file that is not there, only a new one of ours is meant: on some file systems nothing can be made.
+        ours = error.errno == errno.ENOENT and Path(error.filename or "").parent == path.parent
+        if error.errno in (*MAY_NOT, *NO_SUCH_PLACE) or ours:
             raise MolfoundError(f"cannot write {path}: {error.strerror}") from error
         raise
 

@@ -65,17 +65,19 @@ class Output:
 
     Attributes:
         level: of it.
-        names: of its columns.
+        labels: what its columns tell something of, a column for each.
         classes: how many numbers stand in the place of one; None: one.
+        suffix: of the columns' names, behind the label's: columns of one label stand side by side.
     """
 
     level: str
-    names: list[str]
+    labels: list[str]
     classes: int | None
+    suffix: str = ""
 
     def cells(self) -> Cells:
         """Return the cells, still empty, of a block of molecules."""
-        return Cells(len(self.names), self.classes, listed=self.level != "graph")
+        return Cells(len(self.labels), self.classes, listed=self.level != "graph")
 
 
 def frame(table: pa.Table) -> pd.DataFrame:

@@ -27,7 +27,8 @@ class MoleculeRows:
 
     Attributes:
         smiles: ``[R]`` strings, as results show them; null where there is no text.
-        read: ``[R]``, what the graphs are made of: the same texts, or RDKit molecules; what is neither is no molecule.
+        read: ``[R]``, what the graphs are made of: the same texts, RDKit molecules, or why a record has none; whatever
+            else there is, is no molecule.
         kept: other columns of the input that go into the result.
     """
 

@@ -190,11 +190,10 @@ class Predictor:
             columns = [f"{name}.{label}" for label in task.labels]
             outputs[name] = Output(task.level, columns, task.classes)
             if bounds is not None and name in bounds.tasks:
-                for bound in ("low", "high"):
-                    outputs[f"{name}.{bound}"] = Output(task.level, [f"{column}.{bound}" for column in columns], None)
+                for bound in (".low", ".high"):
+                    outputs[name + bound] = Output(task.level, columns, None, bound)
             if name in deviating:
-                named = [f"{column}.deviation" for column in columns]
-                outputs[f"{name}.deviation"] = Output(task.level, named, task.classes)
+                outputs[f"{name}.deviation"] = Output(task.level, columns, task.classes, ".deviation")
 
         def compute(batch: GraphBatch) -> dict[str, Tensor]:
             predicted = model.predict(batch, lines, deviation=deviation)
@@ -252,11 +251,13 @@ class Predictor:
                 for name, level in levels.items():
                     item_ptr = batch.item_ptr(level).cpu()
                     cells[name].add(values[name][table_order(level, read, item_ptr)], item_ptr.diff())
-            columns: dict[str, pa.Array] = {}
+            columns: dict[str, dict[str, pa.Array]] = {}  # by label
             for name, output in outputs.items():
                 made = cells[name].columns(np.concatenate(order), len(rows))
-                columns |= dict(zip(output.names, made, strict=True))
-            return pa.table({"smiles": rows.smiles, **columns, "rejected": _reasons(rejections, len(rows))})
+                for label, column in zip(output.labels, made, strict=True):
+                    columns.setdefault(label, {})[label + output.suffix] = column
+            told = {name: column for of_label in columns.values() for name, column in of_label.items()}
+            return pa.table({"smiles": rows.smiles, **told, "rejected": _reasons(rejections, len(rows))})
 
         return table
 

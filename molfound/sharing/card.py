@@ -22,7 +22,7 @@ KINDS = {
 LEVELS = {"graph": "molecule", "node": "atom", "edge": "bond, in each direction", "node_pair": "pair of atoms"}
 
 
-def model_card(title: str, content: CardContent) -> str:
+def model_card(title: str, content: CardContent, *, name: str | None = None, licence: str | None = None) -> str:
     """Return the card of a model as Markdown, headed by what hubs read, in YAML.
 
     Everything in it is of the run: what the run does not keep is left out or said to be unknown.
@@ -30,12 +30,14 @@ def model_card(title: str, content: CardContent) -> str:
     Args:
         title: what the model is called.
         content: of its run.
+        name: what commands call it, its folder or archive; None: by its title.
+        licence: of the weights, as hubs name it (``apache-2.0``); None: none is stated.
     """
     sections = (
         _opening(title, content),
-        _use(title, content),
+        _use(name or title, content),
         _predicts(content),
-        _data(content),
+        _data(content, licence),
         _training(content),
         _test(content),
         _labels(content),
@@ -43,14 +45,14 @@ def model_card(title: str, content: CardContent) -> str:
         _limits(content),
         _versions(content),
     )
-    return _head(content) + "\n" + "\n\n".join(section for section in sections if section) + "\n"
+    return _head(content, licence) + "\n" + "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _head(content: CardContent) -> str:
+def _head(content: CardContent, licence: str | None) -> str:
     encoder = content.model.specification.model.encoder.name
     head = {
-        # None is claimed: what the data allow, their licences say.
-        "license": "unknown",
+        # What the data allow, their licences say: none is claimed but by whoever exports.
+        "license": licence or "unknown",
         "library_name": "molfound",
         "pipeline_tag": "graph-ml",
         "tags": ["molfound", "chemistry", "molecules", encoder, *(task.kind for task in _tasks(content))],
@@ -64,7 +66,7 @@ def _opening(title: str, content: CardContent) -> str:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     labels = sum(len(task.labels) for task in _tasks(content))
     makes = (
-        f"{labels:,} labels in {len(model.tasks)} tasks"
+        f"{_counted(labels, 'label')} in {_counted(len(model.tasks), 'task')}"
         if model.tasks
         else "embeddings of molecules, for it has no task"
     )
@@ -74,19 +76,19 @@ def _opening(title: str, content: CardContent) -> str:
     )
 
 
-def _use(title: str, content: CardContent) -> str:
+def _use(name: str, content: CardContent) -> str:
     method = "predict" if content.model.tasks else "embed"
     return f"""## Use
 
 ```sh
-molfound {method} {title} CCO c1ccccc1O
-molfound finetune {title} assay.csv --label y
+molfound {method} {name} CCO c1ccccc1O
+molfound finetune {name} assay.csv --label y
 ```
 
 ```python
 import molfound as mf
 
-model = mf.load("{title}")  # this folder, or the archive
+model = mf.load("{name}")  # this folder, or the archive
 model.{method}(["CCO", "c1ccccc1O"])
 ```"""
 
@@ -99,10 +101,11 @@ def _predicts(content: CardContent) -> str:
     return _section("What it predicts", _table(["task", "for each", "what", "labels", "learned from"], rows))
 
 
-def _data(content: CardContent) -> str:
+def _data(content: CardContent, licence: str | None) -> str:
     if content.experiment is None:
         return "## Data\n\nThe run does not say what it was trained on."
-    parts = ["No licence of the weights is stated here. Those of the data:"]
+    stated = "No licence of the weights is stated here." if licence is None else f"Licence of the weights: {licence}."
+    parts = [f"{stated} Those of the data:"]
     for name, manifest in content.manifests.items():
         chosen = content.experiment.data.datasets[name]
         seen = content.seen.get(name)
@@ -257,6 +260,10 @@ def _elements(counts: dict[str, int]) -> str:
 
 def _tasks(content: CardContent) -> Sequence[Task]:
     return list(content.model.tasks.values())
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _section(title: str, text: str) -> str:

@@ -24,7 +24,14 @@ ZIP, TAR = (".zip",), (".tar.gz", ".tgz")
 OTHER_ARCHIVES = (".tar", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
-def export_run(name: str | Path, output: Path, *, overwrite: bool = False, allow_plugins: bool = False) -> list[str]:
+def export_run(
+    name: str | Path,
+    output: Path,
+    *,
+    licence: str | None = None,
+    overwrite: bool = False,
+    allow_plugins: bool = False,
+) -> list[str]:
     """Write a run's model and what is known of it, without paths of this machine, with a model card.
 
     Weights, specification, calibration, scores, baselines, configuration, plugins and manifests of one's own are there,
@@ -34,6 +41,7 @@ def export_run(name: str | Path, output: Path, *, overwrite: bool = False, allow
     Args:
         name: of the run, see `molfound.runs.find_run`.
         output: a folder, or an archive (``.zip``, ``.tar.gz``); there once complete. The card is titled by its name.
+        licence: of the weights, for the card; None: none is stated.
         overwrite: whether what an earlier export wrote there may be replaced.
         allow_plugins: whether the run's own copies of plugins may be executed: the model is loaded, to be sure of it.
 
@@ -52,7 +60,8 @@ def export_run(name: str | Path, output: Path, *, overwrite: bool = False, allow
         with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=output.parent) as scratch:
             folder = Path(scratch) / "run"
             _write_files(run, folder)
-            write_atomically(folder / CARD, model_card(_title(output), read_content(run, model)).encode())
+            card = model_card(_title(output), read_content(run, model), name=output.resolve().name, licence=licence)
+            write_atomically(folder / CARD, card.encode())
             names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
             if output.name.endswith(ZIP):
                 _zip(folder, names, output)

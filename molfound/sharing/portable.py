@@ -29,14 +29,12 @@ def portable_files(run: RunFolder) -> dict[str, bytes]:
     Raises:
         MolfoundError: a manifest that is no longer there.
     """
-    files: dict[str, bytes] = {}
     members = ensemble_members(run.path)
-    owner = RunFolder(members[0]) if members else run
+    owner = RunFolder(members[0]) if members else run  # whose features, encodings and tasks are those of the ensemble
     specification = load_specification(owner.path)
     records = tuple(replace(record, origin=Path(record.origin).name) for record in specification.plugins)
-    if not members:
-        portable = specification.model_copy(update={"plugins": records})
-        files[run.specification.name] = (portable.model_dump_json(indent=1) + "\n").encode()
+    portable = specification.model_copy(update={"plugins": records})
+    files = {run.specification.name: (portable.model_dump_json(indent=1) + "\n").encode()}
     if not run.config.is_file():
         return files
     config = read_mapping(run.config)

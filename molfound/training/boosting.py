@@ -13,7 +13,14 @@ from molfound.config.schema import Kind
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.packed import Floats
 from molfound.tasks.task import Task
-from molfound.training.baselines import LabelledMolecules, baseline_scores, dense_pairs, dense_summary, label_means
+from molfound.training.baselines import (
+    LabelledMolecules,
+    class_shares,
+    dense_scores,
+    dense_summary,
+    label_by_label,
+    label_means,
+)
 
 MOST = np.iinfo(np.uint8).max  # a fragment that occurs more often than that tells nothing more
 
@@ -63,9 +70,7 @@ def boosting_scores(
     prediction = boosting_predictions(
         train.smiles, train.labels, test.smiles, task.kind, classes=task.classes, boosting=boosting
     )
-    row, label = np.nonzero(~np.isnan(test.labels))
-    train_labels = dense_summary(train.labels, task.kind, task.classes)
-    return baseline_scores(task, prediction[row, label], train_labels, dense_pairs(test.labels), normalizer)
+    return dense_scores(task, prediction, train.labels, test.labels, normalizer)
 
 
 def boosting_predictions(
@@ -102,16 +107,12 @@ def boosting_predictions(
     """
     boosting = boosting or Boosting()
     means = label_means(dense_summary(train_labels, kind, classes), kind)
-    prediction = np.broadcast_to(means, (len(test_smiles), *means.shape)).copy()
-    if not len(train_smiles) or not len(test_smiles):
-        return prediction
     train, test = _frequent_columns(molecule_counts(train_smiles), molecule_counts(test_smiles), boosting.columns)
-    for label in range(train_labels.shape[1]):
-        rows = np.flatnonzero(~np.isnan(train_labels[:, label]))
-        values = train_labels[rows, label].astype(np.float64)
-        if len(rows) and (values != values[0]).any():
-            prediction[:, label] = _fitted(train[rows], values, test, prediction[:, label], kind, boosting)
-    return prediction
+
+    def predicted(label: int, rows: NDArray[np.int64], values: Floats) -> Floats:
+        return _predicted(train[rows], values, test, means[label], kind, boosting)
+
+    return label_by_label(train_labels, means, len(test_smiles), predicted)
 
 
 def _frequent_columns(train: csr_matrix, test: csr_matrix, columns: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -122,11 +123,11 @@ def _frequent_columns(train: csr_matrix, test: csr_matrix, columns: int) -> tupl
     return found[0], found[1]
 
 
-def _fitted(
+def _predicted(
     train: NDArray[np.uint8],
     values: Floats,
     test: NDArray[np.uint8],
-    frequency: Floats,
+    mean: Floats,
     kind: Kind,
     boosting: Boosting,
 ) -> Floats:
@@ -143,7 +144,4 @@ def _fitted(
     if kind == "regression":
         predicted: Floats = HistGradientBoostingRegressor(**options).fit(train, values).predict(test)
         return predicted
-    model = HistGradientBoostingClassifier(**options).fit(train, values.astype(np.int64))
-    shares = np.zeros((len(test), frequency.shape[1] if frequency.ndim == 2 else 2))
-    shares[:, model.classes_] = model.predict_proba(test)
-    return shares if frequency.ndim == 2 else shares[:, 1]
+    return class_shares(HistGradientBoostingClassifier(**options).fit(train, values.astype(np.int64)), test, mean)

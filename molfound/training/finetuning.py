@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +222,9 @@ def new_folder(table: Path, folder: Path | None, *, overwrite: bool) -> Path:
 
 @contextmanager
 def undone_where_refused(folder: Path) -> Iterator[None]:
-    """Take back what `FineTuning.of_assay` writes into a folder where the fine-tuning turns out to be a mistake."""
+    """Take back what `FineTuning.of_assay` writes into a folder, and the folders made for it, where it is a mistake."""
     paths = [folder / name for name in (EXPERIMENT_FILE, MANIFEST_FILE)]
+    made = list(takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
     before = [path.read_bytes() if path.is_file() else None for path in paths]
     try:
         yield
@@ -232,6 +234,9 @@ def undone_where_refused(folder: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
             else:
                 write_atomically(path, content)
+        for path in made:
+            with suppress(OSError):  # one that is not there, or that something else has been put into
+                path.rmdir()
         raise
 
 

@@ -14,12 +14,13 @@ from molfound.plugins import load_plugins
 from molfound.runs import find_run
 from molfound.tasks.calibration import Calibration
 from molfound.tasks.task import Task
-from molfound.training.baselines import Forest, forest_scores, mean_scores
+from molfound.training.baselines import mean_scores
 from molfound.training.boosting import Boosting, boosting_scores
 from molfound.training.calibrating import calibrate, with_test_figures
 from molfound.training.console import EpochReporter
 from molfound.training.corrupting import Corruptor
 from molfound.training.evaluation import Evaluation, predicted
+from molfound.training.forest import Forest, forest_scores
 from molfound.training.frozen_baselines import embedded_molecules, frozen_scores
 from molfound.training.known_molecules import known_molecules
 from molfound.training.labelled_predictions import LabelledPredictions

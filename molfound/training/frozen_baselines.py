@@ -23,7 +23,7 @@ from molfound.nn.readouts import pool
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.packed import Floats
 from molfound.tasks.task import Task
-from molfound.training.baselines import baseline_scores, dense_pairs, dense_summary, label_means
+from molfound.training.baselines import class_shares, dense_scores, dense_summary, label_by_label, label_means
 
 PENALTIES = (1.0, 0.01, 0.1, 10.0, 100.0, 1000.0, 10000.0)
 NEIGHBOURS = (5, 1, 3, 10, 20)
@@ -87,9 +87,7 @@ def frozen_scores(
     predictions = frozen_predictions(
         baseline, parts["train"], parts["val"], test.embeddings, task.kind, classes=task.classes
     )
-    row, label = np.nonzero(~np.isnan(test.labels))
-    train_labels = dense_summary(parts["train"].labels, task.kind, task.classes)
-    return baseline_scores(task, predictions[row, label], train_labels, dense_pairs(test.labels), normalizer)
+    return dense_scores(task, predictions, parts["train"].labels, test.labels, normalizer)
 
 
 def frozen_predictions(
@@ -120,14 +118,11 @@ def frozen_predictions(
         float64 [R', L], or [R', L, classes] for a multiclass task.
     """
     means = label_means(dense_summary(train.labels, kind, classes), kind)
-    predictions = np.broadcast_to(means, (len(test), *means.shape)).copy()
-    for label in range(train.labels.shape[1]):
-        known, checked = (~np.isnan(part.labels[:, label]) for part in (train, val))
-        values = train.labels[known, label].astype(np.float64)
-        if len(test) == 0 or len(values) == 0 or (values == values[0]).all():
-            continue
-        scaler = StandardScaler().fit(train.embeddings[known].astype(np.float64))
-        fitted = scaler.transform(train.embeddings[known].astype(np.float64))
+
+    def predicted(label: int, rows: NDArray[np.int64], values: Floats) -> Floats:
+        checked = ~np.isnan(val.labels[:, label])
+        scaler = StandardScaler().fit(train.embeddings[rows].astype(np.float64))
+        fitted = scaler.transform(train.embeddings[rows].astype(np.float64))
         candidates = [
             _fitted(baseline, setting, fitted, values, means[label], kind)
             for setting in _settings(baseline, len(values))
@@ -137,8 +132,9 @@ def frozen_predictions(
             held_out = scaler.transform(val.embeddings[checked].astype(np.float64))
             targets = val.labels[checked, label].astype(np.float64)
             best = min(candidates, key=lambda candidate: _error(candidate(held_out), targets, kind))
-        predictions[:, label] = best(scaler.transform(test.astype(np.float64)))
-    return predictions
+        return best(scaler.transform(test.astype(np.float64)))
+
+    return label_by_label(train.labels, means, len(test), predicted)
 
 
 _Predictor = Callable[[Floats], Floats]
@@ -163,9 +159,7 @@ def _fitted(
     model.fit(embeddings, values.astype(np.int64))
 
     def probabilities(rows: Floats) -> Floats:
-        found = np.zeros((len(rows), len(mean) if np.ndim(mean) else 2))
-        found[:, model.classes_] = model.predict_proba(rows)
-        shares = found if np.ndim(mean) else found[:, 1]
+        shares = class_shares(model, rows, mean)
         if baseline == "probe":
             return shares
         # One more neighbour that says the training frequency: no probability is 0 or 1, and no ranking changes.

@@ -65,8 +65,9 @@ class RunFolder:
 
     @property
     def is_copy(self) -> bool:
-        """Whether a model is here and nothing of its training, as of an exported run or in an ensemble of runs."""
-        return self.model.is_file() and not self.metrics.exists() and not self.last_checkpoint.exists()
+        """Whether a finished model is here and no checkpoint, as of an exported run or in an ensemble of runs."""
+        finished = self.report.is_file() or not self.metrics.exists()
+        return self.model.is_file() and not self.last_checkpoint.exists() and finished
 
     def check_place(self) -> None:
         """Raise `MolfoundError` if there can be no such folder, because a file is in its way, say; make nothing yet."""

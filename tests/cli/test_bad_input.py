@@ -88,7 +88,7 @@ def test_bad_molecules_and_cells_are_rejected_rows(folder: Path, molfound: Say) 
     }
     assert "'logp': 'high'" in rejected.loc[23, "detail"]
     assert "6 rejected" in err
-    assert_user_error(molfound("prepare", folder / "tiny.yaml"), "6 of 60 rows", "data.max_rejected")
+    assert_user_error(molfound("prepare", folder / "tiny.yaml"), "6 of 60 rows", "data.max_rejected", "row 3 ('C1CC'")
 
 
 def test_predict_gives_one_row_per_input_row(folder: Path, molfound: Say) -> None:
@@ -140,6 +140,7 @@ def test_a_place_that_cannot_be_read_or_written_is_named(folder: Path, molfound:
     assert_user_error(
         molfound("prepare", folder / "tiny.yaml", f"data.store={folder / 'file'}"), f"cannot write {folder / 'file'}"
     )
+    assert_user_error(molfound("export", "toymix-gine", "-o", "/proc/model"), "cannot write /proc/model")
     assert_user_error(molfound("config", "show", "x" * 5000), "File name too long")
     assert_user_error(molfound("data", "describe", "x" * 5000), "File name too long")
 

@@ -170,7 +170,7 @@ def test_molecules_of_an_sdf_are_those_of_their_smiles(model: Predictor, tmp_pat
     assert kept["smiles"].tolist()[:4] == [Chem.CanonSmiles(text) for text in texts]
     assert kept["number"].tolist()[:4] == ["0", "1", "2", "3"]
     np.testing.assert_allclose(kept["energy.gap"][:4], expected["energy.gap"], atol=1e-6)
-    assert written.rejected == {"invalid_molecule": 1, "empty_smiles": 1}
+    assert written.rejected == {"invalid_molecule": 1, "invalid_molfile": 1}
     assert "valence" in kept["rejected"][4]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from molfound.model.ensemble import save_ensemble
 from molfound.runs.hub import FILES
 from molfound.sharing import export_run
 from molfound.training.evaluate_run import evaluate_run
+from molfound.training.report import write_report
 from tests.conftest import plugins_forgotten_after
 from tests.training.conftest import SMILES
+from tests.training.html_document import Document
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +128,17 @@ def test_card_says_what_the_run_keeps(exported: Path) -> None:
     assert "are guesses: nothing says so" in Path("few-again/README.md").read_text()
 
 
+def test_card_names_the_archive_and_the_licence_that_is_stated(exported: Path) -> None:
+    export_run(exported, Path("one.zip"), licence="mit", allow_plugins=True)
+    with zipfile.ZipFile("one.zip") as archive:
+        _, head, card = archive.read("README.md").decode().split("---\n", 2)
+    assert yaml.safe_load(head)["license"] == "mit"
+    assert "Licence of the weights: mit." in card
+    assert "# one\n" in card
+    assert "molfound predict one.zip CCO" in card
+    assert 'mf.load("one.zip")' in card
+
+
 def test_nothing_of_another_kind_is_replaced(exported: Path) -> None:
     with pytest.raises(MolfoundError, match=r"is there already: replace it \(--overwrite\)"):
         export_run(exported, exported, allow_plugins=True)
@@ -211,3 +225,7 @@ def test_ensemble_takes_its_members_along(exported: Path) -> None:
     alone = mf.load(exported, allow_plugins=True)
     assert len(model.model.members) == 2
     np.testing.assert_allclose(model.predict(SMILES)["logp.tpsa"], alone.predict(SMILES)["logp.tpsa"], rtol=1e-5)
+    document = Document(write_report("given.zip", Path("report.html")).read_text(encoding="utf-8"))
+    headings = [text for _, text in document.headings]
+    assert headings[0] == "given.zip"
+    assert set(model.tasks) <= set(headings)

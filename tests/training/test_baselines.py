@@ -13,16 +13,9 @@ from molfound.config.component import Component
 from molfound.config.schema import Kind
 from molfound.tasks.label_summary import LabelSummary
 from molfound.tasks.resolve import make_task
-from molfound.training.baselines import (
-    Forest,
-    LabelledMolecules,
-    LabelPairs,
-    forest_predictions,
-    forest_scores,
-    label_means,
-    mean_scores,
-)
+from molfound.training.baselines import LabelledMolecules, LabelPairs, label_means, mean_scores
 from molfound.training.finish import mixture_baselines
+from molfound.training.forest import Forest, forest_predictions, forest_scores
 from molfound.training.mixture import TaskMixture, load_task_mixture
 from tests.training.conftest import MakeExperiment
 
@@ -190,7 +183,7 @@ def test_forests_grow_on_the_cores_that_the_process_may_use(monkeypatch):
 
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1}, raising=False)
-    monkeypatch.setattr("molfound.training.baselines.ThreadPoolExecutor", Pool)
+    monkeypatch.setattr("molfound.training.forest.ThreadPoolExecutor", Pool)
     forest_predictions(TRAIN, _labels(TRAIN, "binary"), TEST, "graph", "binary", forest=Forest(trees=2))
     assert workers == [2]
 

@@ -70,7 +70,7 @@ def test_bounds_stand_around_predictions_at_every_level(run: RunFolder) -> None:
     model = mf.load(run.path)
     table = model.predict(SMILES[:5], interval=0.5)
     assert [name for name in table.columns if name.startswith("logp.")] == [
-        *("logp.logp", "logp.tpsa", "logp.logp.low", "logp.tpsa.low", "logp.logp.high", "logp.tpsa.high")
+        *("logp.logp", "logp.logp.low", "logp.logp.high", "logp.tpsa", "logp.tpsa.low", "logp.tpsa.high")
     ]
     for name in ("logp.logp", "neighbours.neighbours"):
         for middle, low, high in zip(table[name], table[f"{name}.low"], table[f"{name}.high"], strict=True):

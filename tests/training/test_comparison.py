@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,13 @@ def test_many_runs_have_lines_of_their_own(tmp_path):
     html, _ = compared(runs, tmp_path)
     curves = re.search(r'aria-label="loss, energies, val">.*?</svg>', html, re.S)[0]
     assert len(set(re.findall(r'class="line (c\d d\d)"', curves))) == 9
+
+
+def test_an_archive_is_compared_by_its_name(pair, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOLFOUND_CACHE", str(tmp_path / "cache"))
+    archive = shutil.make_archive(str(tmp_path / "given"), "zip", pair[1])
+    html, _ = compared([pair[0], archive], tmp_path)
+    assert [row[0] for row in rows_of(html, "energies")] == ["seed1", "given.zip"]
 
 
 def test_names_tell_folders_apart():

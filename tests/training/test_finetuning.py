@@ -177,6 +177,12 @@ def test_a_head_that_does_not_fit_is_refused_before_anything_is_prepared(
     assert not (table.parent / "tuned" / "stores").exists()
 
 
+def test_a_refused_fine_tuning_leaves_no_folder(pretrained: Path, table: Path) -> None:
+    with pytest.raises(MolfoundError, match="epoch"):
+        tuned(pretrained, table, ["logp"], "training.epoch=3", folder="new/tuned")
+    assert not (table.parent / "new").exists()
+
+
 def test_a_head_that_predicts_a_variance_brings_its_loss_along(pretrained: Path, table: Path) -> None:
     run = shutil.copytree(pretrained, table.parent / "deviating")
     content = json.loads((run / "model.json").read_text())

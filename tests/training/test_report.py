@@ -115,3 +115,12 @@ def test_a_run_without_some_of_its_files_has_a_report(tmp_path, missing):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(MolfoundError, match="not a run folder"):
         write_report(tmp_path)
+
+
+def test_a_model_that_comes_with_molfound_is_told_of_in_a_file_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MolfoundError, match=r"toymix-gine is no folder .* name a file"):
+        write_report("toymix-gine")
+    document = Document(write_report("toymix-gine", tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert document.headings[0] == (1, "toymix-gine")
+    assert "tox21" in document.text

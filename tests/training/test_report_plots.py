@@ -50,7 +50,7 @@ def test_reliability_is_that_of_scikit_learn():
     rng = np.random.default_rng(0)
     prediction = np.append(rng.random(400) ** 2, 1.0)
     target = (rng.random(401) < prediction).astype(float)
-    said, true, counts = reliability(target, prediction)
+    said, true, counts = reliability([(target[:70], prediction[:70]), (target[70:], prediction[70:])])
     expected_true, expected_said = calibration_curve(target, prediction, n_bins=10)
     assert np.allclose(said, expected_said)
     assert np.allclose(true, expected_true)
@@ -87,7 +87,7 @@ def test_plots_take_whatever_comes(name):
         scatter_plot("parity", values, values, x_label="target", y_label="prediction"),
         roc_plot("roc", {}),
         precision_recall_plot("precision and recall", {}),
-        reliability_plot("reliability", *reliability(np.empty(0), np.empty(0))),
+        reliability_plot("reliability", *reliability([])),
     ]
     for plot in plots:
         Document(plot)

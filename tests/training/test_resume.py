@@ -1,5 +1,6 @@
 """A training killed anywhere and resumed ends in the same bits as one that was not."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,15 @@ def test_a_finished_run_resumed_stays_as_it_is(experiment: MakeExperiment) -> No
     run = train(experiment())
     before = {path: path.read_bytes() for path in (run.model, run.metrics, run.scores, run.last_checkpoint)}
     resume(run.path)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_finished_run_without_its_checkpoint_is_not_trained_anew(experiment: MakeExperiment) -> None:
+    run = train(experiment())
+    shutil.rmtree(run.last_checkpoint.parent)
+    before = {path: path.read_bytes() for path in (run.model, run.metrics, run.scores)}
+    with pytest.raises(MolfoundError, match="has a model and no checkpoint to go on from"):
+        resume(run.path)
     assert {path: path.read_bytes() for path in before} == before
 
 

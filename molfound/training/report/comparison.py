@@ -11,6 +11,7 @@ import numpy as np
 from molfound.config import Experiment, load_config
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
+from molfound.runs import find_run
 from molfound.training.report.comparison_tables import figures_tables
 from molfound.training.report.content import Curve, RunContent, TaskContent, read_content
 from molfound.training.report.page import DISTRIBUTION_LABELS, document, first_metric, plot_grid
@@ -41,19 +42,23 @@ class ComparedRun:
     experiment: Experiment
 
 
-def write_comparison(folders: Sequence[Path], output: Path) -> Path:
+def write_comparison(names: Sequence[str | Path], output: Path) -> Path:
     """Write a comparison of runs from the files in their folders, and return its path.
 
     What a run does not have (yet) is left out. Same files, same bytes.
 
+    Args:
+        names: of the runs, see `molfound.runs.find_run`.
+        output: where to write.
+
     Raises:
-        MolfoundError: a folder holds no run or is named twice, a configuration cannot be read, or the file cannot be
-            written.
+        MolfoundError: there is no run of a name, or one is named twice; a configuration cannot be read, or the file
+            cannot be written.
     """
-    runs = [RunFolder.existing(Path(folder)) for folder in folders]
-    names = distinct_names([run.path for run in runs])
+    runs = [RunFolder.existing(find_run(name)) for name in names]
+    ends = distinct_names([Path(name) for name in names])
     compared = [
-        ComparedRun(name, read_content(run), load_config(run.config)) for name, run in zip(names, runs, strict=True)
+        ComparedRun(name, read_content(run), load_config(run.config)) for name, run in zip(ends, runs, strict=True)
     ]
     write_atomically(output, comparison_page(compared).encode())
     return output

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
 
+from molfound.training.report.kept_predictions import KeptPredictions
 from molfound.training.run_folder import RunFolder
 
 
@@ -20,15 +19,6 @@ class Curve(NamedTuple):
 
     epochs: NDArray[np.float64]
     values: NDArray[np.float64]
-
-
-class Predictions(NamedTuple):
-    """Finite predictions of a task on the test part, original units or probabilities; labels are places in `names`."""
-
-    names: tuple[str, ...]
-    label: NDArray[np.integer]
-    prediction: NDArray[np.floating]
-    target: NDArray[np.floating]
 
 
 class WorstValue(NamedTuple):
@@ -100,7 +90,7 @@ class TaskContent:
     scores: Mapping[str, Mapping[str, Any]]
     baselines: Mapping[str, Mapping[str, float | None]]
     calibration: Mapping[str, float | None]
-    predictions: Predictions | None
+    predictions: KeptPredictions | None
     worst: tuple[WorstValue, ...] | None
 
 
@@ -147,7 +137,7 @@ def read_content(run: RunFolder) -> RunContent:
             scores={part: of_part[name] for part, of_part in scores.items() if name in of_part},
             baselines=baselines.get(name, {}),
             calibration=calibration.get(name, {}),
-            predictions=None if task["kind"] == "multiclass" else _predictions(run.predictions, name),
+            predictions=_predictions(run.predictions, name, task),
             worst=_worst(worst[name]) if name in worst else None,
         )
         for name, task in model.get("tasks", {}).items()
@@ -201,15 +191,6 @@ def _worst(values: list[dict[str, Any]]) -> tuple[WorstValue, ...]:
     return tuple(WorstValue(*(value[key] for key in WorstValue._fields)) for value in values)
 
 
-def _predictions(folder: Path, task: str) -> Predictions | None:
-    path = folder / f"test.{task}.parquet"
-    if not path.is_file():
-        return None
-    table = pq.read_table(path, columns=["label", "prediction", "target"])
-    label = table.column("label").combine_chunks()
-    label = label if isinstance(label, pa.DictionaryArray) else label.dictionary_encode()
-    # As narrow as they are kept: a test part may have millions of them.
-    columns = (label.indices.to_numpy(), *(table.column(name).to_numpy() for name in ("prediction", "target")))
-    finite = np.isfinite(columns[1]) & np.isfinite(columns[2])
-    chosen = columns if finite.all() else tuple(column[finite] for column in columns)
-    return Predictions(tuple(label.dictionary.to_pylist()), *chosen)
+def _predictions(folder: Path, name: str, task: Mapping[str, Any]) -> KeptPredictions | None:
+    path = folder / f"test.{name}.parquet"
+    return KeptPredictions(path, task["labels"]) if path.is_file() and task["kind"] != "multiclass" else None

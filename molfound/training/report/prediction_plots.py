@@ -1,15 +1,17 @@
 """The plots of a task's predictions on the test part: parity, or ROC, precision-recall and reliability."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from molfound.training.report.content import Predictions, TaskContent
+from molfound.training.report.content import TaskContent
+from molfound.training.report.kept_predictions import KeptPredictions
 from molfound.training.report.plots import (
     precision_recall_plot,
     reliability_plot,
     roc_plot,
     scatter_plot,
 )
-from molfound.training.report.rates import Values, precision_recall_curve, reliability, roc_curve
+from molfound.training.report.rates import precision_recall_curve, reliability, roc_curve
 
 PARITY_PLOTS = 12
 CURVES = 100  # of a plot
@@ -20,44 +22,38 @@ def prediction_plots(task: TaskContent) -> list[str]:
     predictions = task.predictions
     if predictions is None:
         return []
-    if task.kind == "regression":
-        return [
-            scatter_plot(
-                f"{predictions.names[label]}, test",
-                *_of_label(predictions, label),
-                x_label="target",
-                y_label="prediction",
-            )
-            for label in _fullest(np.bincount(predictions.label), PARITY_PLOTS)
-        ]
-    return _ranking_plots(task, predictions)
+    counts = predictions.counts()
+    if task.kind != "regression":
+        return _ranking_plots(task, predictions, counts)
+    labels = _fullest(counts.sum(1), PARITY_PLOTS)
+    plots = []
+    for label, (_, prediction, target) in zip(labels, predictions.of_labels(labels, counts), strict=True):
+        title, values = f"{task.labels[label]}, test", (target.astype(np.float64), prediction.astype(np.float64))
+        plots.append(scatter_plot(title, *values, x_label="target", y_label="prediction"))
+    return plots
 
 
-def _ranking_plots(task: TaskContent, predictions: Predictions) -> list[str]:
-    positive = predictions.target > 0.5
-    of_class = [
-        np.bincount(predictions.label[chosen], minlength=len(predictions.names)) for chosen in (positive, ~positive)
-    ]
-    labels = {predictions.names[label]: label for label in _fullest(np.minimum(*of_class), CURVES)}
+def _ranking_plots(task: TaskContent, predictions: KeptPredictions, counts: NDArray[np.int64]) -> list[str]:
+    labels = _fullest(counts.min(1), CURVES)
     if not labels:
         return []
     some = f", {len(labels)} of {len(task.labels)} labels" if len(labels) < len(task.labels) else ""
-    values = {name: _of_label(predictions, label) for name, label in labels.items()}
+    roc, precision_recall = {}, {}
+    for label, (_, prediction, target) in zip(labels, predictions.of_labels(labels, counts), strict=True):
+        values = target.astype(np.float64), prediction.astype(np.float64)
+        roc[task.labels[label]], precision_recall[task.labels[label]] = (
+            roc_curve(*values),
+            precision_recall_curve(*values),
+        )
+    every_value = ((values.target, values.prediction) for values in predictions.pieces())
     return [
-        roc_plot(f"ROC, test{some}", {name: roc_curve(*pair) for name, pair in values.items()}),
-        precision_recall_plot(
-            f"precision-recall, test{some}", {name: precision_recall_curve(*pair) for name, pair in values.items()}
-        ),
-        reliability_plot("reliability of all values, test", *reliability(predictions.target, predictions.prediction)),
+        roc_plot(f"ROC, test{some}", roc),
+        precision_recall_plot(f"precision-recall, test{some}", precision_recall),
+        reliability_plot("reliability of all values, test", *reliability(every_value)),
     ]
 
 
-def _of_label(predictions: Predictions, label: int) -> tuple[Values, Values]:
-    rows = predictions.label == label
-    return predictions.target[rows].astype(np.float64), predictions.prediction[rows].astype(np.float64)
-
-
-def _fullest(values: np.ndarray, most: int) -> list[int]:
+def _fullest(values: NDArray[np.int64], most: int) -> list[int]:
     """Return the labels with the most values, those without any left out, in the order of the task."""
     order = np.argsort(-values, kind="stable")[:most]
     return sorted(int(label) for label in order if values[label] > 0)

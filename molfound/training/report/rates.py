@@ -1,5 +1,7 @@
 """What a ranking by probability is worth: the points of ROC, precision-recall and reliability plots."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,6 @@ Values = NDArray[np.float64]
 
 VERTICES = 150  # of a curve
 RELIABILITY_BINS = 10
-VALUES_AT_ONCE = 1 << 18
 
 
 def roc_curve(target: Values, prediction: Values) -> tuple[Values, Values]:
@@ -35,15 +36,18 @@ def precision_recall_curve(target: Values, prediction: Values) -> tuple[Values, 
 
 
 def reliability(
-    target: NDArray[np.floating], prediction: NDArray[np.floating]
+    pieces: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
 ) -> tuple[Values, Values, NDArray[np.int64]]:
     """Return the mean probability, the share of targets that are 1 and the number of values in bins of equal width.
 
     Empty bins are left out; a probability of 1 is in the last.
+
+    Args:
+        pieces: targets and predictions, some at a time.
     """
     sums = np.zeros((3, RELIABILITY_BINS))
-    for first in range(0, len(target), VALUES_AT_ONCE):
-        said, true = (values[first : first + VALUES_AT_ONCE].astype(np.float64) for values in (prediction, target))
+    for target, prediction in pieces:
+        said, true = prediction.astype(np.float64), target.astype(np.float64)
         bins = np.clip((said * RELIABILITY_BINS).astype(np.int64), 0, RELIABILITY_BINS - 1)
         sums += [np.bincount(bins, weights, RELIABILITY_BINS) for weights in (said, true, np.ones_like(said))]
     said, true, counts = sums[:, sums[2] > 0]
