@@ -13,7 +13,7 @@ from molfound.tasks.label_summary import LabelSummary, class_count
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.packed import Floats, divide
 from molfound.tasks.task import Task
-from molfound.tasks.task_metrics import MEMORY, TaskMetrics, TaskScores
+from molfound.tasks.task_metrics import MEMORY, TaskMetrics
 
 LEAST_PROBABILITY = 1e-6
 
@@ -156,14 +156,14 @@ def _scores_of_pieces(
     """Return the metrics of predictions and test labels that come some at a time, see `dense_scores`."""
     if normalizer is None and task.kind == "regression" and task.normalize != "none":
         normalizer = Normalizer.of(train, task.labels)
-    means = prediction_scores(task, pieces, normalizer, memory).mean
+    means = collected_predictions(task, pieces, normalizer, memory).compute().mean
     return {metric: None if np.isnan(value) else value for metric, value in means.items()}
 
 
-def prediction_scores(
+def collected_predictions(
     task: Task, pieces: Iterable[tuple[Floats, LabelPairs]], normalizer: Normalizer | None, memory: int = MEMORY
-) -> TaskScores:
-    """Return the scores of predictions, [V] or [V, classes] in original units or shares, beside the labels they meet.
+) -> TaskMetrics:
+    """Return the metrics of predictions, [V] or [V, classes] in original units or shares, beside the labels they meet.
 
     Args:
         task: whose metrics.
@@ -179,7 +179,7 @@ def prediction_scores(
     for prediction, (label, targets) in pieces:
         known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
         metrics.add(*_in_metric_units(task, label[known], prediction[known], targets[known], normalizer))
-    return metrics.compute()
+    return metrics
 
 
 def _in_metric_units(

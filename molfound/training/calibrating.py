@@ -19,12 +19,7 @@ def calibrate(evaluation: Evaluation) -> Calibration:
         if not metrics.used().any():
             continue
         if task.kind == "regression":
-            parts = [calibrated_intervals(block.packed) for block in metrics.blocks()]
-            intervals[name] = IntervalCalibration(
-                widths={
-                    level: tuple(width for part in parts for width in part.widths[level]) for level in parts[0].widths
-                }
-            )
+            intervals[name] = intervals_of(metrics)
         elif task.kind == "binary":
             fits = [calibrated_probabilities(block.packed) for block in metrics.blocks()]
             probabilities[name] = ProbabilityCalibration(
@@ -32,6 +27,14 @@ def calibrate(evaluation: Evaluation) -> Calibration:
                 shift=tuple(shift for fit in fits for shift in fit.shift),
             )
     return Calibration(intervals=intervals, probabilities=probabilities)
+
+
+def intervals_of(metrics: TaskMetrics) -> IntervalCalibration:
+    """Return the intervals of a regression, of which some label has a value, from predictions of molecules held out."""
+    parts = [calibrated_intervals(block.packed) for block in metrics.blocks()]
+    return IntervalCalibration(
+        widths={level: tuple(width for part in parts for width in part.widths[level]) for level in parts[0].widths}
+    )
 
 
 def with_test_figures(calibration: Calibration, evaluation: Evaluation) -> Calibration:

@@ -12,9 +12,12 @@ from molfound.config.schema import Experiment, FoldSplit
 from molfound.data.shards import partial_file
 from molfound.errors import MolfoundError
 from molfound.model import load_model
+from molfound.tasks.calibration import Calibration
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.task import Task
-from molfound.training.baselines import LabelPairs, prediction_scores
+from molfound.tasks.task_metrics import TaskMetrics
+from molfound.training.baselines import LabelPairs, collected_predictions
+from molfound.training.calibrating import intervals_of
 from molfound.training.mixture import TaskMixture
 from molfound.training.report import write_report
 from molfound.training.run_folder import RunFolder
@@ -55,6 +58,8 @@ def write_folds(ensemble: RunFolder, members: Sequence[RunFolder], mixture: Task
 
     - ``predictions/test.TASK.parquet``: each molecule as the member has predicted it that did not learn from it.
     - ``scores.json``: the scores of these predictions, part ``test``, in the units of the first member.
+    - ``calibration.json``: intervals of the regressions, as wide as these predictions are off (cross-conformal
+      prediction: Vovk, 2015). The mean of all members, which they are around, is mostly less off than one of them.
     - ``folds.json``: the number of folds, and as ``scores`` and ``baselines`` what a run has in the files of that name,
       of each metric the figures of all folds, their mean and their standard deviation.
     - ``worst.json`` and ``report.html``.
@@ -65,13 +70,17 @@ def write_folds(ensemble: RunFolder, members: Sequence[RunFolder], mixture: Task
         mixture: their data, in whatever parts.
     """
     first = load_model(members[0].path)
-    scores = {}
+    scores, intervals = {}, {}
     for name, task in first.tasks.items():
         tables = [pq.read_table(member.predictions / f"test.{name}.parquet") for member in members]
         together = pa.concat_tables(tables).unify_dictionaries().sort_by("row")
         with partial_file(ensemble.predictions / f"test.{name}.parquet") as partial:
             pq.write_table(together, partial, compression="zstd")
-        scores[name] = _scores(task, together, first.normalizers[name])
+        metrics = _metrics(task, together, first.normalizers[name])
+        scores[name] = metrics.compute().to_dict(task.labels)
+        if task.kind == "regression" and metrics.used().any():
+            intervals[name] = intervals_of(metrics)
+    ensemble.write_json(ensemble.calibration, Calibration(intervals=intervals, probabilities={}).model_dump())
     ensemble.write_json(ensemble.scores, {"test": scores})
     ensemble.write_json(ensemble.worst, worst_molecules(mixture, ensemble.predictions))
     ensemble.write_json(ensemble.folds, fold_figures(members))
@@ -117,11 +126,10 @@ def _spreads(figures: Sequence[Figures]) -> dict[str, dict[str, Any]]:
     return spreads
 
 
-def _scores(task: Task, predictions: pa.Table, normalizer: Normalizer) -> dict[str, Any]:
-    """Return the scores of a table of `LabelledPredictions`, as ``scores.json`` has them."""
+def _metrics(task: Task, predictions: pa.Table, normalizer: Normalizer) -> TaskMetrics:
+    """Return the metrics of a table of `LabelledPredictions`."""
     names = {name: number for number, name in enumerate(task.labels)}
     label = np.array([names[name] for name in predictions["label"].to_pylist()], np.int64)
     said = np.array(predictions["prediction"].to_pylist(), np.float64)
     pairs = LabelPairs(label, predictions["target"].to_numpy())
-    found = prediction_scores(task, [(said, pairs)], normalizer)
-    return found.to_dict(task.labels)
+    return collected_predictions(task, [(said, pairs)], normalizer)

@@ -70,6 +70,7 @@ def finish(
     known = known_molecules(mixture.graphs, experiment.seed) if mixture.tasks else None
     if known is not None:
         write_atomically(run.known_molecules, known.to_bytes())
+    release_free_memory()
     if corruptor is not None:
         run.write_json(run.objectives, told)
     if experiment.run.baselines and "test" in scores:

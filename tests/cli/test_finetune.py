@@ -144,6 +144,11 @@ def test_folds_are_scored_where_they_were_not_learned_from_and_predict_together(
     members = [mf.load(f"folds/members/{number}").predict("CCO")["assay.y"][0] for number in (1, 2, 3)]
     assert mf.load("folds").predict("CCO")["assay.y"][0] == pytest.approx(np.mean(members), rel=1e-5)
     assert "assay" in Path("folds/report.html").read_text()
+    # Half of the molecules, and one of n + 1, are at most as far from what was said of them as an interval is wide.
+    errors = np.sort(np.abs(labels - together["prediction"]))
+    bounds = mf.load("folds").predict("CCO", interval=0.5)
+    rank = int(np.ceil((len(labels) + 1) * 0.5))
+    assert bounds["assay.y.high"][0] - bounds["assay.y"][0] == pytest.approx(errors[rank - 1], rel=1e-4)
 
 
 def interrupted_after(count: int) -> Callable[..., RunFolder]:

@@ -29,7 +29,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, pd.Data
     return tmp_path / "test.task.parquet", found[np.isfinite(found[["prediction", "target"]]).all(axis=1)]
 
 
-@pytest.mark.parametrize(("rows", "held"), [(1 << 18, 1 << 22), (64, 200), (7, 1)])
+@pytest.mark.parametrize(("rows", "held"), [(1 << 16, 1 << 22), (64, 200), (7, 1)])
 def test_values_are_those_of_the_file(
     table: tuple[Path, pd.DataFrame], rows: int, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 COLUMNS = ["label", "prediction", "target"]
-ROWS_AT_ONCE = 1 << 18
+ROWS_AT_ONCE = 1 << 16
 VALUES_HELD = 1 << 22
 """Values of several labels that are in memory together, 8 bytes each; those of one label always are."""
 
@@ -43,7 +43,9 @@ class KeptPredictions:
                 label = label if isinstance(label, pa.DictionaryArray) else label.dictionary_encode()
                 # A piece's dictionary may hold other names, in another order, than the next one's.
                 numbers = np.array([self._numbers[name] for name in label.dictionary.to_pylist()], np.int32)
-                prediction, target = (batch.column(name).to_numpy() for name in ("prediction", "target"))
+                prediction, target = (
+                    batch.column(name).to_numpy(zero_copy_only=False) for name in ("prediction", "target")
+                )
                 finite = np.isfinite(prediction) & np.isfinite(target)
                 yield Values(numbers[label.indices.to_numpy()][finite], prediction[finite], target[finite])
 
