@@ -8,6 +8,7 @@ from molfound.benchmark.cells import Cell
 from molfound.data.shards import held
 from molfound.errors import MolfoundError
 from molfound.training.finish import fit_baselines
+from molfound.training.out_of_memory import free_what_failed, out_of_memory_told
 from molfound.training.recorder import TrainingInterruptedError
 from molfound.training.train import resume, train
 
@@ -21,7 +22,8 @@ def run_cells(
 ) -> dict[str, str]:
     """Bring each cell to its end.
 
-    A cell that meets a mistake in its data or configuration is left, so that the others are not lost with it.
+    A cell that meets a mistake in its data or configuration, or that memory does not suffice for, is left, so that the
+    others are not lost with it.
 
     Args:
         cells: in the order in which they are trained.
@@ -42,12 +44,15 @@ def run_cells(
             continue
         say(f"{place}: {'going on' if cell.state == 'interrupted' else 'begun'}")
         try:
-            _run(cell)
+            with out_of_memory_told():
+                _run(cell)
         except MolfoundError as error:
             failed[cell.name] = str(error)
             say(f"{place}: failed: {error}")
         except (TrainingInterruptedError, KeyboardInterrupt):
             raise SuiteInterruptedError(cell.name) from None
+        if cell.name in failed:
+            free_what_failed()
         after_each(failed)
     return failed
 

@@ -1,7 +1,7 @@
 """The figures of a suite from its run folders: mean and deviation over seeds, the best marked, the published beside."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from molfound.benchmark.cells import Cell
 from molfound.benchmark.suite import LoadedSuite
-from molfound.tasks.metrics import metrics as known_metrics
+from molfound.tasks.aggregation import FLATTENED, STANDARDISED, greater_is_better
 
 PART = "test"
 
@@ -73,6 +73,7 @@ def collect(loaded: LoadedSuite, cells: Sequence[Cell], failed: Mapping[str, str
     failed = failed or {}
     told = []
     values: dict[tuple[str, str, str, str, bool, str], dict[str, list[float]]] = {}
+    normalizations: dict[tuple[str, str], set[str | None]] = {}
     for cell in cells:
         scores = _scores(cell) if cell.state == "finished" else {}
         state = "failed" if cell.name in failed else cell.state
@@ -80,6 +81,7 @@ def collect(loaded: LoadedSuite, cells: Sequence[Cell], failed: Mapping[str, str
         told.append({"cell": cell.name, "state": state, **reason, "scores": scores})
         learned = "multi" if cell.mixture == "multi" else "single"
         for task, metrics in scores.items():
+            normalizations.setdefault((cell.split, task), set()).add(cell.experiment.tasks[task].normalize)
             place = values.setdefault((cell.split, task, cell.model, learned, cell.baseline, cell.mixture), {})
             for metric, value in metrics.items():
                 place.setdefault(metric, []).extend([] if value is None else [value])
@@ -91,7 +93,7 @@ def collect(loaded: LoadedSuite, cells: Sequence[Cell], failed: Mapping[str, str
                     split,
                     task,
                     metric,
-                    known_metrics.greater_is_better(metric),
+                    greater_is_better(metric),
                     model,
                     "baseline" if baseline else "model",
                     "multi" if learned == "multi" else "single",
@@ -100,7 +102,8 @@ def collect(loaded: LoadedSuite, cells: Sequence[Cell], failed: Mapping[str, str
                     len(found),
                 )
             )
-    return Results([*_best_marked(figures), *_published(loaded)], told)
+    several = {place for place, found in normalizations.items() if len(found) > 1}
+    return Results([*_best_marked(figures, several), *_published(loaded)], told)
 
 
 def to_json(loaded: LoadedSuite, results: Results) -> str:
@@ -126,7 +129,8 @@ def _scores(cell: Cell) -> dict[str, dict[str, float | None]]:
     return {task: {metric: score["mean"] for metric, score in metrics.items()} for task, metrics in scores.items()}
 
 
-def _best_marked(figures: Iterable[Figure]) -> Iterator[Figure]:
+def _best_marked(figures: Iterable[Figure], several_units: Collection[tuple[str, str]]) -> Iterator[Figure]:
+    """Yield the figures, the best marked where they have one unit: tasks are named that have several normalisations."""
     figures = list(figures)
     best: dict[tuple[str | None, str, str], float] = {}
     for figure in figures:
@@ -136,6 +140,8 @@ def _best_marked(figures: Iterable[Figure]) -> Iterator[Figure]:
             best[place] = better(best.get(place, figure.mean), figure.mean)
     for figure in figures:
         is_best = figure.mean is not None and figure.mean == best[figure.split, figure.task, figure.metric]
+        if (figure.split, figure.task) in several_units and figure.metric.removesuffix(FLATTENED) in STANDARDISED:
+            is_best = False
         yield replace(figure, best=is_best)
 
 
@@ -145,7 +151,7 @@ def _published(loaded: LoadedSuite) -> Iterator[Figure]:
             for learned, tasks in by_mixture.items():
                 for task, figures in tasks.items():
                     for metric, value in figures.items():
-                        better = known_metrics.greater_is_better(metric)
+                        better = greater_is_better(metric)
                         yield Figure(
                             entry.split, task, metric, better, model, "published", learned, value, None, 0,
                             source=entry.source,

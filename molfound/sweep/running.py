@@ -1,22 +1,19 @@
 """Train the trials of a sweep in turn: an interrupted one goes on, one that fails does not stop the others."""
 
-import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import torch
 
 from molfound.errors import MolfoundError
 from molfound.sweep.study import Study
 from molfound.sweep.sweep_file import LoadedSweep
 from molfound.sweep.trial import Trial, best_trial, shown
+from molfound.training.out_of_memory import free_what_failed, out_of_memory_told
 from molfound.training.recorder import EpochWatch
 from molfound.training.run_folder import RunFolder
 from molfound.training.train import resume, train
 
 PATIENCE = 3  # trials that may fail before any has not
-MEMORY_SIGNS = ("OutOfMemoryError", "not enough memory", "can't allocate memory")
 
 
 def run_trials(
@@ -62,16 +59,12 @@ def _outcome(loaded: LoadedSweep, study: Study, trial: Trial) -> str | None:
     """Train a trial, record how it ended, and return the reason if it failed."""
     reason: str | None = None
     try:
-        _train(loaded, study.folder, trial, study.watch(trial))
+        with out_of_memory_told():
+            _train(loaded, study.folder, trial, study.watch(trial))
     except MolfoundError as error:
         reason = str(error)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        reason = f"out of memory: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
     if reason is not None:
-        gc.collect()  # what the exception held
-        torch.cuda.empty_cache()
+        free_what_failed()
     if study.trials()[trial.number].state != "running":
         return None  # pruned
     if reason is None:
@@ -88,13 +81,6 @@ def _train(loaded: LoadedSweep, folder: Path, trial: Trial, watch: EpochWatch) -
         resume(run.path, experiment, watch=watch)
     else:
         train(experiment, watch=watch)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error tells that the memory of a device or of the machine did not suffice."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(sign in str(error) for sign in MEMORY_SIGNS)
 
 
 def _told(loaded: LoadedSweep, trials: list[Trial], number: int) -> str:

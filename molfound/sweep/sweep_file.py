@@ -17,12 +17,15 @@ from molfound.config.locations import find_shipped
 from molfound.config.problems import validated
 from molfound.config.schema import Count, Experiment, Section, Seed, Text, Texts
 from molfound.errors import MolfoundError
+from molfound.tasks.aggregation import FLATTENED, STANDARDISED
 from molfound.training.monitoring import better_direction
 
 OWN_KEYS = ("name", "plugins", "data.root", "data.store", "training.monitor", "training.monitor_mode", "run")
 """Keys that a trial has of its own, or that say where the data lie or what is better."""
 LOSS_KEYS = ("tasks", "objectives", "corruption", "training.task_weights")
 """Keys with which a loss means another thing, the heads of tasks excepted."""
+MEANING = ("dataset", "task", "level", "kind", "classes", "labels", "metrics")
+"""Keys of a task with which its metrics are of other labels, or other ones of one name."""
 
 Numbers = Annotated[tuple[float, float], Strict(False)]
 WholeNumbers = Annotated[tuple[int, int], Strict(False)]
@@ -210,11 +213,29 @@ def _check(loaded: LoadedSweep) -> None:
             raise MolfoundError(f"space: '{key}' cannot be varied: it changes no model, or what trials are compared by")
         if _changes_molecules(key):
             raise MolfoundError(f"space: with another '{key}', trials would be compared on other molecules")
-        if loaded.monitor.endswith("/loss") and _within(key, LOSS_KEYS) and key.split(".")[2:3] != ["head"]:
+        if _changes_monitor(key, loaded):
             raise MolfoundError(
                 f"space: '{key}' changes what '{loaded.monitor}' means, so that it cannot tell which trial is better; "
-                "name a metric of a task: overrides: [training.monitor=val/TASK/METRIC]"
+                "leave it out, or name a metric that means the same with each of its values (overrides: "
+                "[training.monitor=val/TASK/METRIC])"
             )
+
+
+def _changes_monitor(key: str, loaded: LoadedSweep) -> bool:
+    """Return whether a key changes what the figure that is compared means."""
+    _, _, owner = loaded.monitor.partition("/")
+    task, _, metric = owner.rpartition("/")
+    if metric == "loss" and _within(key, LOSS_KEYS) and key.split(".")[2:3] != ["head"]:
+        return True
+    if task in loaded.base.objectives:
+        return _within(key, ("objectives", "corruption"))
+    match key.split("."):
+        case ["tasks"]:
+            return True
+        case ["tasks", name, *rest] if name == task:
+            standardised = metric.removesuffix(FLATTENED) in STANDARDISED
+            return not rest or rest[0] in MEANING or (rest[0] == "normalize" and standardised)
+    return False
 
 
 def _changes_molecules(key: str) -> bool:

@@ -12,6 +12,7 @@ from molfound.tasks.task import Task
 Aggregation = Literal["mean", "flattened"]
 FLATTENED = "_flattened"
 ORIGINAL_UNITS = {"mae": "mae_original", "rmse": "rmse_original"}
+STANDARDISED = (*ORIGINAL_UNITS, "mse")  # metrics whose unit is that of the label normalisation
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def _scores_of_pieces(
     """Return the metrics of predictions and test labels that come some at a time, see `dense_scores`."""
     if normalizer is None and task.kind == "regression" and task.normalize != "none":
         normalizer = Normalizer.of(train, task.labels)
-    means = collected_predictions(task, pieces, normalizer, memory).compute().mean
+    means = collected_predictions(task, map(_known, pieces), normalizer, memory).compute().mean
     return {metric: None if np.isnan(value) else value for metric, value in means.items()}
 
 
@@ -167,7 +167,7 @@ def collected_predictions(
 
     Args:
         task: whose metrics.
-        pieces: predictions and labels, some at a time; a prediction that is NaN does not count.
+        pieces: predictions and labels, some at a time.
         normalizer: the units of the metrics, of a task that is normalised.
         memory: bytes held in memory.
     """
@@ -177,9 +177,15 @@ def collected_predictions(
     measured = replace(task, loss=Component("mse")) if task.predicts_variance else task
     metrics = TaskMetrics(measured, normalizer, memory=memory)
     for prediction, (label, targets) in pieces:
-        known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
-        metrics.add(*_in_metric_units(task, label[known], prediction[known], targets[known], normalizer))
+        metrics.add(*_in_metric_units(task, label, prediction, targets, normalizer))
     return metrics
+
+
+def _known(piece: tuple[Floats, LabelPairs]) -> tuple[Floats, LabelPairs]:
+    """Return what is predicted of a piece: where a baseline says nothing, it is NaN, and does not count."""
+    prediction, (label, targets) = piece
+    known = ~np.isnan(prediction) if prediction.ndim == 1 else ~np.isnan(prediction).any(1)
+    return prediction[known], LabelPairs(label[known], targets[known])
 
 
 def _in_metric_units(

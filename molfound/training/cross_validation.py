@@ -30,25 +30,24 @@ def fold_experiments(experiment: Experiment) -> list[Experiment]:
     """Return an experiment for each fold, in which that fold is the test part.
 
     Args:
-        experiment: whose datasets, some or all, have a split of kind ``folds``.
+        experiment: all of whose datasets have a split of kind ``folds``.
 
     Raises:
-        MolfoundError: none has, or they have different numbers of folds.
+        MolfoundError: one has not, or they have different numbers of folds.
     """
-    folds = {name: data.split for name, data in experiment.data.datasets.items() if isinstance(data.split, FoldSplit)}
-    counts = {split.folds for split in folds.values()}
-    if len(counts) != 1:
+    folds = _folds(experiment)
+    if folds is None:
         raise MolfoundError(
-            "a cross-validation divides its datasets into one number of folds: data.datasets.NAME.split="
+            "a cross-validation divides all of its datasets into one number of folds: data.datasets.NAME.split="
             "'{kind: folds, folds: 5}'"
         )
-    return [_with_fold(experiment, folds, fold) for fold in range(1, counts.pop() + 1)]
+    return [_with_fold(experiment, fold) for fold in range(1, folds + 1)]
 
 
 def is_cross_validation(experiments: Sequence[Experiment]) -> bool:
     """Return whether experiments are those of `fold_experiments`, wherever their runs are."""
     first = experiments[0]
-    if not any(isinstance(data.split, FoldSplit) for data in first.data.datasets.values()):
+    if _folds(first) is None:
         return False
     return [one.data.datasets for one in experiments] == [one.data.datasets for one in fold_experiments(first)]
 
@@ -72,7 +71,10 @@ def write_folds(ensemble: RunFolder, members: Sequence[RunFolder], mixture: Task
     first = load_model(members[0].path)
     scores, intervals = {}, {}
     for name, task in first.tasks.items():
-        tables = [pq.read_table(member.predictions / f"test.{name}.parquet") for member in members]
+        paths = [member.predictions / f"test.{name}.parquet" for member in members]
+        tables = [pq.read_table(path) for path in paths if path.is_file()]  # a fold may have no label of a task
+        if not tables:
+            continue
         together = pa.concat_tables(tables).unify_dictionaries().sort_by("row")
         with partial_file(ensemble.predictions / f"test.{name}.parquet") as partial:
             pq.write_table(together, partial, compression="zstd")
@@ -95,28 +97,39 @@ def fold_figures(members: Sequence[RunFolder]) -> dict[str, Any]:
         {task: {metric: score["mean"] for metric, score in metrics.items()} for task, metrics in found.items()}
         for found in scores
     ]
+    tasks = dict.fromkeys(task for found in means for task in found)
+    fitted = dict.fromkeys((task, name) for found in baselines for task, named in found.items() for name in named)
+    of_baselines: dict[str, Any] = {}
+    for task, name in fitted:
+        spreads = _spreads([found.get(task, {}).get(name, {}) for found in baselines])
+        of_baselines.setdefault(task, {})[name] = spreads
     return {
         "folds": len(members),
-        "scores": {task: _spreads([found[task] for found in means]) for task in means[0]},
-        "baselines": {
-            task: {name: _spreads([found[task][name] for found in baselines]) for name in named}
-            for task, named in baselines[0].items()
-        },
+        "scores": {task: _spreads([found.get(task, {}) for found in means]) for task in tasks},
+        "baselines": of_baselines,
     }
 
 
-def _with_fold(experiment: Experiment, folds: Mapping[str, FoldSplit], fold: int) -> Experiment:
+def _folds(experiment: Experiment) -> int | None:
+    """Return the number of folds that all datasets are divided into; None where they are not."""
+    splits = [data.split for data in experiment.data.datasets.values()]
+    counts = {split.folds if isinstance(split, FoldSplit) else None for split in splits}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _with_fold(experiment: Experiment, fold: int) -> Experiment:
     datasets = dict(experiment.data.datasets)
-    for name, split in folds.items():
-        datasets[name] = datasets[name].model_copy(update={"split": split.model_copy(update={"fold": fold})})
+    for name, data in datasets.items():
+        if isinstance(data.split, FoldSplit):
+            datasets[name] = data.model_copy(update={"split": data.split.model_copy(update={"fold": fold})})
     return experiment.model_copy(update={"data": experiment.data.model_copy(update={"datasets": datasets})})
 
 
 def _spreads(figures: Sequence[Figures]) -> dict[str, dict[str, Any]]:
     """Return metric → mean and deviation over the folds in which it is defined, and the figure of each fold."""
     spreads = {}
-    for metric in figures[0]:
-        folds = [found[metric] for found in figures]
+    for metric in dict.fromkeys(metric for found in figures for metric in found):
+        folds = [found.get(metric) for found in figures]
         defined = [value for value in folds if value is not None]
         spreads[metric] = {
             "mean": float(np.mean(defined)) if defined else None,
@@ -129,7 +142,9 @@ def _spreads(figures: Sequence[Figures]) -> dict[str, dict[str, Any]]:
 def _metrics(task: Task, predictions: pa.Table, normalizer: Normalizer) -> TaskMetrics:
     """Return the metrics of a table of `LabelledPredictions`."""
     names = {name: number for number, name in enumerate(task.labels)}
-    label = np.array([names[name] for name in predictions["label"].to_pylist()], np.int64)
-    said = np.array(predictions["prediction"].to_pylist(), np.float64)
+    column = predictions["label"].combine_chunks()
+    label = np.array([names[name] for name in column.dictionary.to_pylist()], np.int64)[column.indices.to_numpy()]
+    said = predictions["prediction"].combine_chunks()
+    said = said.flatten().to_numpy().reshape(len(label), -1) if pa.types.is_list(said.type) else said.to_numpy()
     pairs = LabelPairs(label, predictions["target"].to_numpy())
-    return collected_predictions(task, [(said, pairs)], normalizer)
+    return collected_predictions(task, [(said.astype(np.float64), pairs)], normalizer)

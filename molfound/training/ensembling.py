@@ -23,7 +23,7 @@ from molfound.model import (
     save_specification,
     torch_device,
 )
-from molfound.plugins import load_plugins, restore_plugins
+from molfound.plugins import restore_plugins
 from molfound.training.console import EpochReporter
 from molfound.training.cross_validation import is_cross_validation, write_folds
 from molfound.training.finish import finish
@@ -31,7 +31,7 @@ from molfound.training.fit_check import check_data_fits, kept_digests
 from molfound.training.mixture import TaskMixture, load_task_mixture
 from molfound.training.processes import Processes
 from molfound.training.run_folder import RunFolder
-from molfound.training.train import resume, train
+from molfound.training.train import check, resume, train
 
 NOTHING = np.empty(0, np.int64)
 
@@ -66,10 +66,7 @@ def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite
     if Processes.of_environment().several:
         raise MolfoundError("the members of an ensemble are trained one after the other: use training.devices")
     run = _free(folder, overwrite=overwrite)
-    if run.has_progress:
-        # A mistake in the data must not cost what is to be replaced.
-        load_plugins(Path(path) for path in experiments[0].plugins)
-        load_task_mixture(experiments[0], EpochReporter(1).line)
+    check(experiments[0])  # a mistake must not cost what is to be replaced
     members = _begun(run, experiments[0], len(experiments))
     baselines = is_cross_validation(experiments)
     for member, experiment in zip(members, experiments, strict=True):
@@ -189,7 +186,9 @@ def shared_mixture(runs: Sequence[Path], overrides: Sequence[str] = (), *, allow
         digests = kept_digests(run)
         if (division := json.dumps(digests, sort_keys=True)) in mixtures:
             continue
-        tables.add(json.dumps({name: {**found, "split": ""} for name, found in digests.items()}, sort_keys=True))
+        # Scaffolds are stored for a split by them alone.
+        table = {name: {**found, "split": "", "scaffolds": ""} for name, found in digests.items()}
+        tables.add(json.dumps(table, sort_keys=True))
         if len(tables) > 1:
             raise MolfoundError(f"{runs[0]} and {run.path} were trained on different tables: they share no test part")
         experiment = load_config(run.config, overrides).model_copy(update={"plugins": tuple(map(str, plugins))})

@@ -11,6 +11,7 @@ from molfound.errors import MolfoundError
 from molfound.plugins import load_plugins
 from molfound.training.mixture import experiment_tasks, label_pairs, load_task_mixture, prepare_mixture
 from molfound.training.pretrained import check_head, check_pretrained
+from molfound.training.train import check
 
 
 def check_fine_tuning(experiments: Sequence[Experiment]) -> list[str]:
@@ -20,15 +21,17 @@ def check_fine_tuning(experiments: Sequence[Experiment]) -> list[str]:
         experiments: one, or those of the folds of a cross-validation.
 
     Raises:
-        MolfoundError: a run or head that does not fit, a part without labels, or a label that has one value alone in
-            the training part.
+        MolfoundError: whatever a training refuses, such as a run or head that does not fit; a part without labels, or a
+            label that has one value alone in the training part.
     """
     first = experiments[0]
     load_plugins(Path(path) for path in first.plugins)
     check_pretrained(first)
     check_head(first, experiment_tasks(first)[1])
     prepare_mixture(first)  # which shows how far it has come
-    return [remark for experiment in experiments for remark in _part_remarks(experiment)]
+    remarks = [remark for experiment in experiments for remark in _part_remarks(experiment)]
+    check(first, quiet=True)
+    return remarks
 
 
 def _part_remarks(experiment: Experiment) -> list[str]:

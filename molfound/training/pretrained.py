@@ -155,7 +155,11 @@ def freeze(model: MolecularModel, config: PretrainedConfig | None, epoch: int) -
     count = len(taken) if config.frozen == "all" else config.frozen
     thawed = config.thaw_epoch is not None and epoch >= config.thaw_epoch
     for number, stage in enumerate(taken):
-        stage.requires_grad_(thawed or number >= count)
+        learns = thawed or number >= count
+        stage.requires_grad_(learns)
+        for module in stage.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.train(learns)  # else its running mean would go on
 
 
 class _Stages(NamedTuple):
@@ -187,6 +191,8 @@ def _check_same_encoder(pretrained: ModelSpecification, wanted: ModelSpecificati
     before, now = _settings(encoders, pretrained.model.encoder), _settings(encoders, wanted.model.encoder)
     if config.layers is not None:
         _check_layers(config, config.layers, before.pop("depth", None), now.pop("depth", None))
+    if config.layers is None:
+        _check_frozen(config, now.get("depth"))
     differing = [key for key in before | now if before.get(key) != now.get(key)]
     if differing:
         shown = ", ".join(f"{key} is {before.get(key)!r}, here {now.get(key)!r}" for key in sorted(differing)[:3])
@@ -205,6 +211,15 @@ def _check_layers(config: PretrainedConfig, layers: int, before: object, now: ob
         raise MolfoundError(
             f"training.pretrained.frozen is {config.frozen}, and {1 + layers} stages come from {config.run}: the "
             f"inputs and {layers} blocks (training.pretrained.layers); the others are new"
+        )
+
+
+def _check_frozen(config: PretrainedConfig, depth: object) -> None:
+    """Raise MolfoundError where more stages are to be frozen than an encoder of that depth has."""
+    if isinstance(depth, int) and config.frozen != "all" and config.frozen > 1 + depth:
+        raise MolfoundError(
+            f"training.pretrained.frozen is {config.frozen}, and the encoder of {config.run} has {1 + depth} stages, "
+            f"the inputs and {depth} blocks; all: every one"
         )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -129,8 +130,8 @@ class RunRecorder(Callback):
         if module.processes.first:
             self._write_timing(module, sum(molecules))
         self.reporter.end_epoch(progress.epoch, figures, scores, rate, is_best)
-        if progress.stopped:
-            self.reporter.line(f"stopped early: best {self.config.monitor} at epoch {progress.stopping_epoch}")
+        if progress.stopped and (stopping := self.config.early_stopping) is not None:
+            self.reporter.line(f"stopped early: best {stopping.monitor} at epoch {progress.stopping_epoch}")
         if progress.stopped or self.cut_short:
             trainer.should_stop = True
         if any(interrupted):
@@ -138,7 +139,13 @@ class RunRecorder(Callback):
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C end the training after the step under way; a second one ends it at once."""
+        """Let Ctrl-C end the training after the step under way; a second one ends it at once.
+
+        In a thread, which signals do not reach, it is the business of whoever started it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
 
         def note(signum: int, frame: FrameType | None) -> None:
             self.interrupted = True
@@ -148,6 +155,11 @@ class RunRecorder(Callback):
         previous = signal.signal(signal.SIGINT, note)
         try:
             yield
+        except SystemExit as ended:
+            # Lightning's answer to a second Ctrl-C, with the exit status of a defect.
+            if isinstance(ended.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
         finally:
             signal.signal(signal.SIGINT, previous)
 

@@ -51,14 +51,18 @@ from molfound.training.sharding import shard_encoder
 from molfound.training.weighting import weightings
 
 
-def check(experiment: Experiment) -> None:
+def check(experiment: Experiment, *, quiet: bool = False) -> None:
     """Prepare and load an experiment's data, and look for all that can be known to be wrong without training.
+
+    Args:
+        experiment: that is to be trained.
+        quiet: whether to tell nothing of how far it has come.
 
     Raises:
         MolfoundError: a mistake in the experiment or its data.
     """
     load_plugins(Path(path) for path in experiment.plugins)
-    _load(experiment, RunFolder(experiment.run_folder), Processes.of_environment())
+    _load(experiment, RunFolder(experiment.run_folder), Processes.of_environment(), silent=quiet)
 
 
 def train(

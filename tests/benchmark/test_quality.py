@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from molfound.benchmark.cells import Cell, check_unchanged, chosen_cells, suite_cells
@@ -18,6 +19,7 @@ from molfound.benchmark.table import html_page, markdown_page, text_page
 from molfound.config import Experiment
 from molfound.errors import MolfoundError
 from molfound.training.recorder import RunRecorder, TrainingInterruptedError
+from molfound.training.train import train
 from tests.benchmark.conftest import WriteSuite
 
 
@@ -161,6 +163,37 @@ def test_a_cell_that_fails_does_not_stop_the_others(write_suite: WriteSuite, fol
     results = collect(loaded, cells, failed)
     assert {figure.task for figure in results.figures if figure.kind != "published"} == {"neighbours"}
     assert "props/random/gine/seed0 failed: " in markdown_page(loaded, results)
+
+
+def test_a_cell_that_memory_does_not_suffice_for_does_not_stop_the_others(
+    write_suite: WriteSuite, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, cells = small(write_suite, folder, baselines=["mean"], mixtures=["single"])
+    first = next(cell for cell in cells if not cell.baseline)
+
+    def short(experiment: Experiment) -> None:
+        if experiment.run_folder == first.run.path:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
+        train(experiment)
+
+    monkeypatch.setattr("molfound.benchmark.quality.train", short)
+    failed, _ = run(cells)
+    assert failed == {first.name: "out of memory: CUDA out of memory. Tried to allocate 2 GiB"}
+
+
+def test_flattened_metrics_and_other_units_have_their_place(write_suite: WriteSuite, folder: Path) -> None:
+    flattened = "tasks.logp.metrics=[mae, r2, {name: r2, aggregation: flattened}]"
+    models = {
+        "standardised": {"config": "tiny.yaml", "overrides": [flattened]},
+        "plain": {"config": "tiny.yaml", "overrides": [flattened, "tasks.logp.normalize=none"]},
+    }
+    chosen = {"models": models, "baselines": [], "mixtures": ["single"], "seeds": [0], "metrics": {}}
+    loaded = load_suite(write_suite(**chosen))
+    cells = chosen_cells(suite_cells(loaded, folder / "out"), ["props"])
+    assert run(cells)[0] == {}
+    figures = [figure for figure in collect(loaded, cells).figures if figure.kind == "model" and figure.task == "logp"]
+    best = {metric: sum(f.best for f in figures if f.metric == metric) for metric in ("mae", "r2", "r2_flattened")}
+    assert best == {"mae": 0, "r2": 1, "r2_flattened": 1}
 
 
 def test_a_folder_serves_one_process_at_a_time(tmp_path: Path) -> None:

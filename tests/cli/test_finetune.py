@@ -71,6 +71,9 @@ def test_a_table_is_trained_on_in_one_command_and_again_from_its_files(run: Path
     status, _, err = molfound("finetune", run, "assay.csv", "--label", "y", "--overwrite", "training.epoch=1")
     assert status == 2
     assert file.read_bytes() == kept
+    status, _, err = molfound("finetune", run, "assay.csv", "--label", "y", "--overwrite", "training.monitor=val/y/mae")
+    assert (status, "no figure 'val/y/mae' to monitor" in err) == (2, True)
+    assert file.read_bytes() == kept
     status, out, err = molfound("train", "runs/finetune-assay/finetune.yaml", "--overwrite", "--json")
     assert status == 0, err
     assert json.loads(out)["scores"] == told["scores"]
@@ -231,7 +234,7 @@ def test_a_metric_that_a_fold_lacks_is_left_out_of_the_mean(tmp_path: Path) -> N
         (
             {},
             ("--label", "y", "--folds", "3", "data.datasets.assay.split=random"),
-            "a cross-validation divides its datasets into one number of folds",
+            "a cross-validation divides all of its datasets into one number of folds",
         ),
         (
             {"z": [1] + [0] * 59},

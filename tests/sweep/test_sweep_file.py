@@ -82,6 +82,21 @@ def test_whole_lists_and_nothing_can_be_choices(write_sweep: WriteSweep) -> None
         ({"space": {"run.folder": {"choice": ["a", "b"]}}}, "'run.folder' cannot be varied"),
         ({"space": {"data.datasets.props.split": {"choice": ["random", "scaffold"]}}}, "on other molecules"),
         ({"space": {"tasks.acid.weight": {"uniform": [0.1, 1]}}}, "changes what 'val/loss' means"),
+        (
+            {"overrides": METRIC, "space": {"tasks.logp.normalize": {"choice": ["standard", "none"]}}},
+            "'tasks.logp.normalize' changes what 'val/logp/mae' means",
+        ),
+        (
+            {"overrides": METRIC, "space": {"tasks.logp.labels": {"choice": [["logp"], ["logp", "tpsa"]]}}},
+            "'tasks.logp.labels' changes what 'val/logp/mae' means",
+        ),
+        (
+            {
+                "overrides": ["objectives.masked_atoms={}", "training.monitor=val/masked_atoms/accuracy"],
+                "space": {"corruption.atoms": {"uniform": [0.1, 0.5]}},
+            },
+            "'corruption.atoms' changes what 'val/masked_atoms/accuracy' means",
+        ),
     ],
 )
 def test_mistakes_are_named(write_sweep: WriteSweep, changes: dict[str, Any], message: str) -> None:
@@ -95,6 +110,9 @@ def test_mistakes_are_named(write_sweep: WriteSweep, changes: dict[str, Any], me
 def test_with_a_metric_the_weights_of_losses_can_be_varied(write_sweep: WriteSweep) -> None:
     space = {"tasks.acid.weight": {"uniform": [0.1, 1]}, "data.datasets.atoms.share": {"uniform": [0.5, 1]}}
     assert load_sweep(write_sweep(space=space, overrides=METRIC)).monitor == "val/logp/mae"
+    without_unit = ["training.monitor=val/logp/r2", "tasks.logp.metrics=[r2]"]
+    space = {"tasks.logp.normalize": {"choice": ["standard", "none"]}}
+    assert load_sweep(write_sweep(space=space, overrides=without_unit)).monitor == "val/logp/r2"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ TASKS = {
     "alerts": ("graph", "binary", [f"alert_{number}" for number in range(40)]),
     "kinds": ("node", "multiclass", ["hybridization"]),
 }
+METRICS = {"regression": ["mae", "r2"], "binary": ["auroc", "ap"], "multiclass": ["accuracy"]}
 
 
 def write_run(
@@ -41,6 +42,9 @@ def write_run(
                     value = None if epoch == 3 and part == "val" else 2 / epoch + 0.1 * rng.random()
                     line = {"step": 10 * epoch, "epoch": epoch, "part": part, "task": task, "name": "loss"}
                     file.write(json.dumps(line | {"value": value}) + "\n")
+                    names = ["log_variance"] if part == "train" else METRICS[TASKS[task][1]] if task else []
+                    for name in names if task else []:
+                        file.write(json.dumps(line | {"name": name, "value": rng.random()}) + "\n")
         file.write('{"step": 90, "ep')
     (folder / "predictions").mkdir(exist_ok=True)
     for task, (_, kind, names) in tasks.items():
@@ -73,9 +77,8 @@ def _task(level, kind, labels):
 
 
 def _scores(rng, kind, labels):
-    names = {"regression": ["mae", "r2"], "binary": ["auroc", "ap"], "multiclass": ["accuracy"]}[kind]
     scores = {}
-    for name in names:
+    for name in METRICS[kind]:
         values = dict(zip(labels, rng.random(len(labels)).tolist(), strict=True))
         if len(labels) > 1:
             values[labels[1]] = None

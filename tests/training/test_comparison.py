@@ -89,6 +89,22 @@ def test_no_best_where_labels_or_test_molecules_differ(pair, tmp_path):
     assert html.count("none is marked as the best") == len(TASKS)
 
 
+def test_errors_in_other_deviations_have_no_best(pair, tmp_path):
+    for run, deviation in zip(pair, (2.0, 3.0), strict=True):
+        scores = json.loads((run / "scores.json").read_text())
+        for part in scores.values():
+            of_task = part["energies"]
+            values = {label: deviation * value for label, value in of_task["mae"]["labels"].items() if value}
+            of_task["mae_original"] = of_task["mae"] | {"labels": of_task["mae"]["labels"] | values}
+        (run / "scores.json").write_text(json.dumps(scores))
+    html, document = compared(pair, tmp_path)
+    heads = next(table for table in document.tables if "mae ↓" in table[0])[0]
+    marked = [any("<b>" in row[column] for row in rows_of(html, "energies")) for column in range(len(heads))]
+    assert dict(zip(heads, marked, strict=True)) == {
+        "run": False, "mae ↓": False, "r2 ↑": True, "mae_original ↓": True
+    }  # fmt: skip
+
+
 def test_runs_that_share_no_task_are_told_so(pair, tmp_path):
     for name in ("model.json", "scores.json"):
         text = (pair[1] / name).read_text()

@@ -210,6 +210,10 @@ def test_what_is_no_ensemble_is_named(ensemble: RunFolder, make: Make, tmp_path:
         train_ensemble(seeded(make("ensemble"), 2), ensemble.path)
     with pytest.raises(MolfoundError, match="holds a run already"):
         train(make("ensemble"))
+    before = {path: path.read_bytes() for path in ensemble.path.rglob("*") if path.is_file()}
+    with pytest.raises(MolfoundError, match="no figure 'val/logp/maee' to monitor"):
+        train_ensemble(seeded(make("ensemble", "training.monitor=val/logp/maee"), 2), ensemble.path, overwrite=True)
+    assert {path: path.read_bytes() for path in ensemble.path.rglob("*") if path.is_file()} == before
     with pytest.raises(MolfoundError, match="at least two members, not 1"):
         seeded(make("ensemble"), 1)
     listed = tmp_path / "ensemble.json"
@@ -253,6 +257,13 @@ def test_runs_are_made_an_ensemble(ensemble: RunFolder, make: Make, tmp_path: Pa
         MolfoundError, match="a and b cannot be one ensemble: they differ in crops, task 'acid', task 'neighbours'"
     ):
         check_alike({Path("a"): specification, Path("b"): fewer})
+
+
+def test_divisions_at_random_and_by_scaffold_are_of_one_table(ensemble: RunFolder, make: Make, tmp_path: Path) -> None:
+    by_scaffold = "data.datasets.props.split={kind: scaffold, fractions: [0.3, 0.5, 0.2], seed: 1}"
+    other = train(make("by scaffold", "run.baselines=[]", by_scaffold))
+    made = ensemble_of_runs([members(ensemble)[0], other.path], tmp_path / "made")
+    assert len(mf.load(made.path).model.members) == 2
 
 
 def test_what_is_made_of_runs_is_not_trained_again(ensemble: RunFolder, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from molfound.config import Experiment, load_config
 from molfound.config.component import Component
 from molfound.config.documents import read_mapping
 from molfound.config.schema import PretrainedConfig
+from molfound.data.collection import GraphCollection
 from molfound.data.splits import random_split
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, load_specification
@@ -209,6 +210,7 @@ def test_layers_are_dropped_from_the_end(pretrained: Path, table: Path) -> None:
         (("model.encoder.depth=1",), "depth is 2, here 1; training.pretrained.layers says how many of its blocks"),
         (("training.pretrained.layers=3",), r"layers is 3, and the encoder of .* has 2 blocks"),
         (("training.pretrained.layers=2", "model.encoder.depth=1"), r"layers is 2, and model\.encoder\.depth less: 1"),
+        (("training.pretrained.frozen=4",), "frozen is 4, and the encoder of .* has 3 stages, the inputs and 2 blocks"),
         (
             ("training.pretrained={layers: 1, frozen: 3}",),
             r"frozen is 3, and 2 stages come from .*: the inputs and 1 bl",
@@ -256,6 +258,31 @@ def test_added_layers_learn_at_the_full_rate_and_are_never_frozen(pretrained: Pa
     for epoch, trained in ((1, [False, False, False, True]), (2, [True] * 4)):
         freeze(model, config, epoch)
         assert [all(p.requires_grad for p in stage.parameters()) for stage in stages] == trained
+
+
+def test_frozen_stages_keep_their_running_means_until_they_thaw(pretrained: Path) -> None:
+    specification = load_specification(pretrained)
+    encoder = Component("gnn", {**specification.model.encoder.options, "norm": "batch"})
+    network = specification.model.model_copy(update={"encoder": encoder})
+    model = MolecularModel(specification.model_copy(update={"model": network}))
+    config = PretrainedConfig(run=str(pretrained), frozen=2, thaw_epoch=2)
+    arrays, _ = mf.load(pretrained).featurize(SMILES)
+    batch = GraphCollection({"input": arrays}).batch(range(len(SMILES)))
+
+    def changed(epoch: int) -> list[bool]:
+        model.train()
+        freeze(model, config, epoch)
+        before = [{name: value.clone() for name, value in stage.state_dict().items()} for stage in stages]
+        model.represent(batch)
+        after = [stage.state_dict() for stage in stages]
+        return [any(not torch.equal(a[name], b[name]) for name in a) for a, b in zip(before, after, strict=True)]
+
+    stages = model.encoder.stages()
+    means = [any("running" in name for name in stage.state_dict()) for stage in stages]
+    assert any(means[:2])
+    assert any(means[2:])
+    assert changed(1) == [False, False, *means[2:]]
+    assert changed(2) == means
 
 
 def embedded(pretrained: Path, labels: np.ndarray) -> dict[str, EmbeddedMolecules]:

@@ -1,6 +1,8 @@
 """What is said of an epoch and at the end."""
 
 import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +37,32 @@ def test_a_training_that_its_watch_ends_is_evaluated_by_nobody_and_goes_on_when_
     resume(ended.path)
     assert ended.scores.read_bytes() == whole.scores.read_bytes()
     assert ended.metrics.read_bytes() == whole.metrics.read_bytes()
+
+
+def test_a_second_interrupt_ends_as_an_interrupt_and_not_as_a_defect(
+    experiment: MakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(RunRecorder, "on_train_batch_end", again)
+        with pytest.raises(KeyboardInterrupt):
+            train(experiment())
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_training_in_a_thread_is_as_any_other(experiment: MakeExperiment) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        threaded = pool.submit(train, experiment(run="threaded")).result()
+    assert threaded.scores.read_bytes() == train(experiment(run="plain")).scores.read_bytes()
+
+
+def test_what_ends_a_training_early_is_named(experiment: MakeExperiment, capsys: pytest.CaptureFixture[str]) -> None:
+    stopping = "training.early_stopping={monitor: val/acid/bce, patience: 1}"
+    train(experiment("training.optimizer.lr=1e-30", "training.average=null", stopping))
+    assert "stopped early: best val/acid/bce at epoch 1" in capsys.readouterr().err
 
 
 def test_molecules_per_second_are_those_of_training_alone(

@@ -82,6 +82,12 @@ def test_tasks_of_thousands_of_labels_have_a_report_of_bounded_size(tmp_path):
     assert large - small < 2000 * 300  # the rows of their table, and nothing else
 
 
+def test_a_metric_is_followed_over_the_epochs_beside_the_loss(html):
+    plots = {attrs["aria-label"] for _, attrs in Document(html).elements if "aria-label" in attrs}
+    assert {"r2, energies", "auroc, alerts", "accuracy, kinds"} <= plots  # a regression's loss is its mae
+    assert not any("log_variance" in name for name in plots)
+
+
 def test_same_files_same_report(tmp_path):
     run = write_run(tmp_path / "toy")
     first = write_report(run).read_bytes()

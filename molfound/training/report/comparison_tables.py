@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from molfound.tasks.aggregation import FLATTENED
+from molfound.tasks.aggregation import FLATTENED, ORIGINAL_UNITS, STANDARDISED
 from molfound.tasks.metrics import metrics
 from molfound.training.report.content import TaskContent
 from molfound.training.report.tables import UNDEFINED, number, table
@@ -34,7 +34,7 @@ def _of_task(name: str, found: Mapping[str, TaskContent]) -> str:
     scores = {run: task.scores["test"] for run, task in found.items()}
     names = list(dict.fromkeys(metric for of_run in scores.values() for metric in of_run))
     alike = comparable(list(found.values()))
-    best = {metric: best_runs(metric, scores) if alike else set() for metric in names}
+    best = {metric: best_runs(metric, scores) if alike and _same_unit(metric, scores) else set() for metric in names}
     rows = [
         [escape(run), *(_cell(of_run.get(metric), bold=run in best[metric]) for metric in names)]
         for run, of_run in scores.items()
@@ -64,6 +64,23 @@ def best_runs(metric: str, scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
         return set()
     best = max(known.values()) if greater else min(known.values())
     return {run for run, mean in known.items() if mean == best}
+
+
+def _same_unit(metric: str, scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> bool:
+    """Return whether a metric has one unit in all runs: one of standardised labels has that of their deviations."""
+    if metric.removesuffix(FLATTENED) not in STANDARDISED:
+        return True
+    units = [_deviations(of_run) for of_run in scores.values()]
+    return all(unit == units[0] for unit in units)
+
+
+def _deviations(scores: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
+    """Return by what a run has divided its labels, as its figures tell, to three digits; None: by nothing."""
+    for standardised, original in ORIGINAL_UNITS.items():
+        if standardised in scores and original in scores:
+            pairs = zip(scores[original]["labels"].values(), scores[standardised]["labels"].values(), strict=True)
+            return [f"{before / now:.3g}" if before and now else "" for before, now in pairs]
+    return None
 
 
 def _measured(task: TaskContent) -> tuple[Any, ...]:

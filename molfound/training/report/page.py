@@ -67,8 +67,9 @@ def _learning_curves(run: RunContent) -> list[str]:
 
 
 def first_metric(task: TaskContent) -> str | None:
-    """Return the first metric that was followed over the epochs and is not the loss itself, or None."""
-    return next((name for name in task.curves if name not in ("loss", task.loss)), None)
+    """Return the first metric of the validation part over the epochs that is not the loss itself, or None."""
+    names = (name for name, parts in task.curves.items() if "val" in parts)
+    return next((name for name in names if name not in ("loss", task.loss)), None)
 
 
 def _task_section(task: TaskContent) -> str:
