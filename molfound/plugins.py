@@ -98,8 +98,14 @@ def keep_plugins(paths: Sequence[Path], folder: Path) -> list[PluginRecord]:
 def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copies: bool) -> list[Path]:
     """Import the plugins of a run, and return the files that were imported.
 
-    A plugin whose original file is still there, unchanged, is the user's own and is imported. The copy in the run's
-    folder may come from anyone and is executed only when allowed.
+    A plugin whose original file is still there, unchanged, is the user's own and is imported. What is in the run's
+    folder may come from anyone, the record of an original too: the copy is executed only when allowed, and no file in
+    the folder of the run, or of the ensemble that it is a member of, counts as an original.
+
+    Args:
+        records: what the run remembers of them.
+        folder: of the copies, ``plugins/`` in the run's folder.
+        allow_copies: whether copies may be executed.
 
     Raises:
         MolfoundError: an original is gone or changed and copies are not allowed, or a copy does not match its checksum.
@@ -107,11 +113,13 @@ def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copi
     imported = []
     for record in records:
         origin, copy = Path(record.origin), folder / record.copy
-        if origin.is_file() and checksum(origin) == record.sha256:
+        is_own = _is_own(origin, folder.parent)
+        if is_own and checksum(origin) == record.sha256:
             imported.append(origin)
         elif not allow_copies:
+            problem = "is gone or changed" if is_own or not origin.is_file() else "is not known to be yours"
             raise MolfoundError(
-                f"the run needs plugin {record.copy}, and {origin} is gone or changed; to execute the copy in "
+                f"the run needs plugin {record.copy}, and {origin} {problem}; to execute the copy in "
                 f"{folder}, say --allow-plugins (allow_plugins=True in Python) if you trust where the run comes from"
             )
         elif not copy.is_file() or checksum(copy) != record.sha256:
@@ -120,6 +128,17 @@ def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copi
             imported.append(copy)
     load_plugins(imported)
     return imported
+
+
+def _is_own(origin: Path, run: Path) -> bool:
+    """Return whether a file that a run names is there and outside of it: whoever has made the run could name any."""
+    # A relative path, and a link such as /proc/self/cwd, would lead to wherever the run was put.
+    if not (origin.is_absolute() and origin.is_file() and origin.resolve() == origin):
+        return False
+    run = run.resolve()
+    foreign = [run, *(folder for folder in run.parents if (folder / "ensemble.json").is_file())]
+    # Not by their names, which may differ in case alone.
+    return not any(parent.samefile(folder) for parent in origin.parents for folder in foreign)
 
 
 def checksum(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,12 @@ def plugin(tmp_path: Path) -> Path:
 @pytest.fixture
 def records(plugin: Path, tmp_path: Path) -> list[PluginRecord]:
     """What a run remembers of it."""
-    return keep_plugins([plugin], tmp_path / "plugins")
+    return keep_plugins([plugin], tmp_path / "run" / "plugins")
 
 
 def test_a_copy_is_kept_with_its_checksum(plugin: Path, records: list[PluginRecord], tmp_path: Path) -> None:
     assert records == [PluginRecord(str(plugin), "00_heads.py", checksum(plugin))]
-    assert (tmp_path / "plugins" / "00_heads.py").read_bytes() == plugin.read_bytes()
+    assert (tmp_path / "run" / "plugins" / "00_heads.py").read_bytes() == plugin.read_bytes()
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -47,7 +48,7 @@ def test_an_unchanged_original_is_imported_once(
     plugin: Path, records: list[PluginRecord], tmp_path: Path, executed: list[str], allowed: bool
 ) -> None:
     for _ in range(2):
-        restore_plugins(records, tmp_path / "plugins", allow_copies=allowed)
+        restore_plugins(records, tmp_path / "run" / "plugins", allow_copies=allowed)
     assert executed == [str(plugin)]
 
 
@@ -58,10 +59,10 @@ def test_a_copy_is_executed_only_when_allowed(
     assert callable(change)
     change(plugin)
     with pytest.raises(MolfoundError, match=r"needs plugin 00_heads\.py, .* gone or changed; .* say --allow-plugins"):
-        restore_plugins(records, tmp_path / "plugins", allow_copies=False)
+        restore_plugins(records, tmp_path / "run" / "plugins", allow_copies=False)
     assert executed == []
-    restore_plugins(records, tmp_path / "plugins", allow_copies=True)
-    assert executed == [str(tmp_path / "plugins" / "00_heads.py")]
+    restore_plugins(records, tmp_path / "run" / "plugins", allow_copies=True)
+    assert executed == [str(tmp_path / "run" / "plugins" / "00_heads.py")]
 
 
 @pytest.mark.parametrize("change", [lambda path: path.write_text(path.read_text() + "#"), Path.unlink])
@@ -70,10 +71,30 @@ def test_a_copy_that_is_not_the_file_is_refused(
 ) -> None:
     assert callable(change)
     plugin.unlink()
-    change(tmp_path / "plugins" / "00_heads.py")
+    change(tmp_path / "run" / "plugins" / "00_heads.py")
     with pytest.raises(MolfoundError, match=r"00_heads\.py is missing or is not the file it was trained with"):
-        restore_plugins(records, tmp_path / "plugins", allow_copies=True)
+        restore_plugins(records, tmp_path / "run" / "plugins", allow_copies=True)
     assert executed == []
+
+
+@pytest.mark.parametrize("folder", ["given", "given/members/1"])
+@pytest.mark.parametrize("origin", ["{run}/plugins/00_heads.py", "given/plugins/00_heads.py", "{link}/00_heads.py"])
+def test_a_file_that_comes_with_a_run_is_no_original(
+    plugin: Path, tmp_path: Path, executed: list[str], monkeypatch: pytest.MonkeyPatch, folder: str, origin: str
+) -> None:
+    """Whoever gives a run away writes its records too: they may name the run's own files, from wherever it is used."""
+    monkeypatch.chdir(tmp_path)
+    run, given = tmp_path / folder, tmp_path / "given"
+    (record,) = keep_plugins([plugin], run / "plugins")
+    keep_plugins([plugin], given / "plugins")
+    (given / "ensemble.json").touch()
+    (tmp_path / "elsewhere").symlink_to(given / "plugins")
+    record = replace(record, origin=origin.format(run=given, link=tmp_path / "elsewhere"))
+    with pytest.raises(MolfoundError, match=r"needs plugin 00_heads\.py, .* is not known to be yours; .*-plugins"):
+        restore_plugins([record], run / "plugins", allow_copies=False)
+    assert executed == []
+    restore_plugins([record], run / "plugins", allow_copies=True)
+    assert executed == [str(run / "plugins" / "00_heads.py")]
 
 
 def test_a_plugin_that_fails_names_itself_and_can_be_mended(tmp_path: Path, executed: list[str]) -> None:
