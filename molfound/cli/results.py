@@ -27,9 +27,10 @@ def write_results_of(
     from molfound.inference.files import check_output, write_results
     from molfound.inference.molecules import open_molecules
 
+    source = open_molecules(inputs, column, keep)
     if output is not None:
-        check_output(output)
+        check_output(output, source.path)
     table = made(load(run, device=device, allow_plugins=allow_plugins))
-    written = write_results(open_molecules(inputs, column, keep), table, output, shown=output is not None)
+    written = write_results(source, table, output, shown=output is not None)
     if output is not None:
         click.echo(f"{output}: {written}", err=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from molfound.chem.edges import offsets
 from molfound.data.memory import keep_heap_small, release_free_memory
 from molfound.data.progress import MoleculeProgress
 from molfound.data.shards import partial_file
@@ -58,12 +59,14 @@ def write_results(source: MoleculeSource, table: RowsToTable, output: Path | Non
         shown: whether to show how far it has come, on standard error.
 
     Raises:
-        MolfoundError: an output of another kind, or that cannot be written, or a column of the input that would have
-            the name of a column of the result.
+        MolfoundError: an output of another kind, that cannot be written, or that is the input, or a column of the input
+            that would have the name of a column of the result.
     """
     keep_heap_small()
     written = Written()
     started = time.monotonic()
+    if output is not None:
+        check_output(output, source.path)
     with _writer(output) as write, MoleculeProgress("molecules", source.about_rows(), shown) as progress:
         for rows in source.blocks():
             made = table(rows)
@@ -79,14 +82,24 @@ def write_results(source: MoleculeSource, table: RowsToTable, output: Path | Non
     return written
 
 
-def check_output(output: Path) -> None:
-    """Raise `MolfoundError` unless a file of results can be written there."""
+def check_output(output: Path, read: Path | None = None) -> None:
+    """Refuse to write a file of results where there can be none.
+
+    Args:
+        output: the file.
+        read: the file that the molecules are read from, which must not be lost.
+
+    Raises:
+        MolfoundError: says why there can be none.
+    """
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise MolfoundError(f"the output must be a .csv or .parquet file, not {output.name}")
     if not output.parent.is_dir():
         raise MolfoundError(f"cannot write {output}: there is no folder {output.parent}")
     if output.is_dir():
         raise MolfoundError(f"cannot write {output}: it is a folder")
+    if read is not None and output.exists() and output.samefile(read):
+        raise MolfoundError(f"cannot write {output}: the molecules are read from it; name another file")
     if not os.access(output.parent, os.W_OK):
         raise MolfoundError(f"cannot write {output}: {output.parent} may not be written")
 
@@ -100,7 +113,6 @@ def _writer(output: Path | None) -> Iterator[Write]:
         yield _Csv(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    check_output(output)
     with partial_file(output) as unfinished, unfinished.open("wb") as file:
         if output.suffix.lower() == ".csv":
             yield _Csv(file)
@@ -136,18 +148,36 @@ class _Csv:
     def __call__(self, table: pa.Table) -> None:
         for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
             if pa.types.is_list(column.type):
-                cells = [None if cell is None else json.dumps(_shortest(cell)) for cell in column.to_pylist()]
-                table = table.set_column(place, name, pa.array(cells, pa.string()))
+                table = table.set_column(place, name, _json(column.combine_chunks()))
         # Not by Arrow, which puts every text in quotation marks.
         table.to_pandas(integer_object_nulls=True).to_csv(self._file, index=False, header=not self._begun)
         self._begun = True
 
 
-def _shortest(value: Any) -> Any:
-    """Return a float32, or lists of some, as the shortest number that stands for it; NaN as None, as JSON has none."""
-    if isinstance(value, list):
-        return [_shortest(each) for each in value]
-    return None if value is None or value != value else float(str(np.float32(value)))
+def _json(values: pa.Array) -> pa.Array:
+    """Return values, or lists of some, as JSON text, each number the shortest that stands for it in its own type.
+
+    Null where a value is missing or NaN, and in a list the text ``null``. All values at once: those of the atoms of a
+    block are millions.
+    """
+    if pa.types.is_list(values.type):
+        lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy()
+        inner = pc.fill_null(_json(values.flatten()), "null")
+        lists = pa.LargeListArray.from_arrays(pa.array(offsets(lengths)), inner)
+        comma, begin, end, nothing = (pa.scalar(text, inner.type) for text in (", ", "[", "]", ""))
+        texts = pc.binary_join_element_wise(begin, pc.binary_join(lists, comma), end, nothing)
+        return pc.if_else(values.is_valid(), texts, None)
+    if pa.types.is_floating(values.type):
+        exact = pc.cast(values, pa.float32()) if pa.types.is_float16(values.type) else values
+        texts = pc.cast(exact, pa.large_string())
+        for symbol, text in (("nan", None), ("inf", "Infinity"), ("-inf", "-Infinity")):
+            texts = pc.if_else(pc.equal(texts, symbol), text, texts)
+        return texts
+    if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+        return pc.cast(values, pa.large_string())
+    # What JSON has no form of, a date say, is its text.
+    told = [None if value is None else json.dumps(value, default=str) for value in values.to_pylist()]
+    return pa.array(told, pa.large_string())
 
 
 def _with_kept(made: pa.Table, kept: pa.Table | None) -> pa.Table:

@@ -18,6 +18,7 @@ from molfound.data.tables import Table
 from molfound.errors import MolfoundError
 
 BLOCK_ROWS = 4096
+TEXTS = (pa.types.is_string, pa.types.is_binary, pa.types.is_large_binary)  # some writers call text bytes
 OTHER_FILES = (".mol", ".mol2", ".pdb", ".xlsx", ".json", ".jsonl", ".feather")  # hold no table that is read
 
 
@@ -41,7 +42,13 @@ class MoleculeRows:
 
 
 class MoleculeSource(Protocol):
-    """Molecules that come in blocks."""
+    """Molecules that come in blocks.
+
+    Attributes:
+        path: the file that they are read from; None: they are in memory.
+    """
+
+    path: Path | None
 
     def about_rows(self) -> int:
         """Return about how many rows there are."""
@@ -63,6 +70,7 @@ class GivenMolecules:
     """
 
     def __init__(self, molecules: Iterable[object]) -> None:
+        self.path: Path | None = None
         self.molecules = one_column(molecules)
 
     def about_rows(self) -> int:
@@ -84,12 +92,16 @@ class TableMolecules:
         keep: other columns that go into the result.
 
     Raises:
-        MolfoundError: a file that is missing, of another kind or unreadable, or no such column.
+        MolfoundError: a file that is missing, of another kind or unreadable, no such column, or one that holds no text.
     """
 
     def __init__(self, path: Path, column: str | None = None, keep: Sequence[str] = ()) -> None:
+        self.path: Path | None = path
         self.table = Table([path])
         self.column = smiles_column(self.table.columns, column, path)
+        held = self.table.types[self.column]
+        if not any(is_text(held) for is_text in TEXTS):
+            raise self._no_smiles(str(held))
         self.table.require(keep)
         if self.column in keep:
             raise MolfoundError(
@@ -106,10 +118,16 @@ class TableMolecules:
         """Yield the rows in their order."""
         columns = list(dict.fromkeys([self.column, *self.keep, *(["molfile"] if self._has_molfiles else [])]))
         for block in self.table.blocks(columns, BLOCK_ROWS):
-            smiles = block[self.column].combine_chunks().cast(pa.string())
+            try:
+                smiles = block[self.column].combine_chunks().cast(pa.string())
+            except pa.ArrowInvalid:  # bytes, which nothing calls text
+                raise self._no_smiles("bytes that are no text in UTF-8") from None
             # Not by their SMILES, which have another order of atoms.
             read = map(read_molfile, block["molfile"].to_pylist()) if self._has_molfiles else smiles.to_pylist()
             yield MoleculeRows(smiles, list(read), block.select(self.keep) if self.keep else None)
+
+    def _no_smiles(self, held: str) -> MolfoundError:
+        return MolfoundError(f"{self.path}: column '{self.column}' holds {held}, not SMILES")
 
 
 def open_molecules(inputs: Sequence[str], column: str | None = None, keep: Sequence[str] = ()) -> MoleculeSource:
@@ -121,12 +139,14 @@ def open_molecules(inputs: Sequence[str], column: str | None = None, keep: Seque
         keep: other columns of the file.
 
     Raises:
-        MolfoundError: a file that cannot be read, more than one, or no such column.
+        MolfoundError: a file that cannot be read, more than one, no such column, or a column where there is no file.
     """
     files = [text for text in inputs if _is_file(text)]
     if not files:
         if keep:
             raise MolfoundError(f"SMILES have no column '{keep[0]}' to keep; give a file")
+        if column is not None:
+            raise MolfoundError(f"SMILES have no column '{column}' to be read from; give a file, or leave out --smiles")
         return GivenMolecules(inputs)
     if len(inputs) > 1:
         raise MolfoundError(f"one file at a time, or SMILES: got {files[0]} and {len(inputs) - 1} more")

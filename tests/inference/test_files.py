@@ -2,17 +2,20 @@
 
 import gzip
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from molfound.errors import MolfoundError
 from molfound.inference import Predictor
-from molfound.inference.files import Written, check_output, write_results
+from molfound.inference.files import Written, _json, check_output, write_results
 from molfound.inference.molecules import open_molecules
 
 
@@ -149,6 +152,8 @@ def test_columns_of_the_input_are_kept(model: Predictor, tmp_path: Path) -> None
             predict_to_file(model, [path], tmp_path / "new.csv", keep=keep)
     with pytest.raises(MolfoundError, match="SMILES have no column 'id' to keep"):
         predict_to_file(model, ["CCO"], None, keep=("id",))
+    with pytest.raises(MolfoundError, match="SMILES have no column 'nonsense' to be read from; give a file"):
+        read_smiles(["CCO"], "nonsense")
     assert not (tmp_path / "new.csv").exists()
 
 
@@ -195,6 +200,75 @@ def test_whole_numbers_that_are_kept_stay_as_they_are(model: Predictor, tmp_path
     assert [line.rpartition(",")[2] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]] == [
         *("9007199254740993", "", "3")
     ]
+
+
+KEPT = {
+    "texts": (pa.list_(pa.string()), [["a", 'b"ß', None], []], ['["a", "b\\"\\u00df", null]', "[]"]),
+    "whole": (pa.list_(pa.int64()), [[9007199254740993, None, -1], [0]], ["[9007199254740993, null, -1]", "[0]"]),
+    "doubles": (pa.list_(pa.float64()), [[0.1, float("nan"), 1e300], None], ["[0.1, null, 1e+300]", ""]),
+    "singles": (pa.list_(pa.float32()), [[0.1, float("nan"), 2.0], [float("inf")]], ["[0.1, null, 2]", "[Infinity]"]),
+    "nested": (pa.list_(pa.list_(pa.float32())), [[[0.1], None, [], [3.0]], []], ["[[0.1], null, [], [3]]", "[]"]),
+    "flags": (pa.large_list(pa.bool_()), [[True, None, False], None], ["[true, null, false]", ""]),
+    "pairs": (pa.list_(pa.float64(), 2), [[1.5, -2.0], None], ["[1.5, -2]", ""]),
+    "days": (pa.list_(pa.date32()), [[date(2024, 1, 2)], []], ['["2024-01-02"]', "[]"]),
+    "halves": (pa.list_(pa.float16()), [np.array([1.5, -0.25], np.float16), []], ["[1.5, -0.25]", "[]"]),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_lists_that_are_kept_stay_as_they_are(model: Predictor, tmp_path: Path, name: str) -> None:
+    kind, values, expected = KEPT[name]
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"smiles": ["C", "?"], name: pa.array(values, kind)}), path)
+    predict_to_file(model, [str(path)], tmp_path / "out.csv", keep=(name,))
+    found = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)[name].tolist()
+    # As JSON, in which a number has many forms.
+    assert [text and json.loads(text) for text in found] == [text and json.loads(text) for text in expected]
+
+
+def test_numbers_in_lists_are_the_shortest_that_stand_for_them(model: Predictor, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=2000) * 10.0 ** rng.integers(-30, 30, 2000)).astype(np.float32)
+    lists = pa.array(values.reshape(-1, 1).tolist(), pa.list_(pa.float32()))
+    texts = [text.strip("[]") for text in _json(lists).to_pylist()]
+    assert (np.array([json.loads(text) for text in texts], np.float32) == values).all()
+    assert list(map(significant, texts)) == [significant(np.format_float_scientific(value)) for value in values]
+
+
+def significant(number: str) -> str:
+    """The digits of a number without those that only say how large it is."""
+    return number.lower().lstrip("-").partition("e")[0].replace(".", "").strip("0")
+
+
+@pytest.mark.parametrize("output", ["m.csv", "./m.csv", "link.csv"])
+def test_the_input_is_not_written_over(
+    model: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path / "m.csv", "smiles\nCCO\n")
+    (tmp_path / "link.csv").symlink_to(path)
+    with pytest.raises(MolfoundError, match=r"cannot write .*\.csv: the molecules are read from it; name another file"):
+        predict_to_file(model, [str(path)], Path(output))
+    assert path.read_text() == "smiles\nCCO\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "held"),
+    [
+        (pa.array([["C"], ["CC"]]), "list<.*: string>"),
+        (pa.array([1, 2]), "int64"),
+        (pa.array([b"C", b"\xff"]), "bytes that are no text in UTF-8"),
+    ],
+)
+def test_a_column_that_holds_no_text_is_named(model: Predictor, tmp_path: Path, column: pa.Array, held: str) -> None:
+    pq.write_table(pa.table({"smiles": column}), tmp_path / "m.parquet")
+    with pytest.raises(MolfoundError, match=rf"m\.parquet: column 'smiles' holds {held}, not SMILES"):
+        predict_to_file(model, [str(tmp_path / "m.parquet")], tmp_path / "out.csv")
+
+
+def test_text_that_is_not_called_so_is_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"smiles": pa.array([b"CCO", None])}), tmp_path / "m.parquet")
+    assert read_smiles([str(tmp_path / "m.parquet")]) == ["CCO", None]
 
 
 def test_values_of_atoms_follow_the_sdf(model: Predictor, tmp_path: Path) -> None:
