@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rdkit import DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
+from molfound.chem.graphs import LARGEST_GRAPH
 from molfound.chem.parsing import Rejection, parse
 from molfound.errors import MolfoundError
 
@@ -82,5 +83,6 @@ class KnownMolecules:
 def _fingerprints(molecules: Iterable[object]) -> Iterable[DataStructs.ExplicitBitVect | None]:
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
     for given in molecules:
-        molecule = parse(given)
+        # Which are too large, the model decides.
+        molecule = parse(given, max_heavy_atoms=LARGEST_GRAPH)
         yield None if isinstance(molecule, Rejection) else generator.GetFingerprint(molecule)

@@ -83,7 +83,7 @@ class MoleculeEmbedder(TransformerMixin, MoleculeEstimator):  # type: ignore[mis
         if self.invalid == "raise" and table["rejected"].notna().any():
             place = int(table["rejected"].notna().to_numpy().argmax())
             raise MolfoundError(f"sample {place} is no molecule: {table['rejected'].iloc[place]}")
-        return table.drop(columns=["smiles", "rejected"]).to_numpy(np.float32)
+        return table.filter(regex=r"^e\d+$").to_numpy(np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: not the model, which the run folder holds."""

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from molfound.errors import MolfoundError
@@ -39,9 +40,21 @@ class IntervalBounds:
 
 
 def load_calibration(folder: Path) -> Calibration | None:
-    """Return what a run folder keeps, or None where it has no calibration."""
+    """Return what a run folder keeps, or None where it has no calibration.
+
+    Raises:
+        MolfoundError: the file is none, or one of a newer molfound.
+    """
     path = folder / FILE
-    return Calibration.model_validate_json(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return Calibration.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        what = f"{place}: {first['msg']}" if place else first["msg"]
+        raise MolfoundError(f"{path} is damaged, or was made by a newer molfound: {what}") from None
 
 
 def interval_bounds(calibration: Calibration | None, level: float, tasks: Sequence[str]) -> IntervalBounds:
@@ -80,7 +93,10 @@ def calibrated_logits(calibration: Calibration | None, tasks: Sequence[str]) -> 
     known = _known(calibration)
     fitted = {name: known.probabilities[name] for name in tasks if name in known.probabilities}
     if not fitted:
-        raise MolfoundError(f"there is no calibrated binary task among the tasks {', '.join(tasks)}")
+        raise MolfoundError(
+            f"there is no calibrated binary task among the tasks {', '.join(tasks)} (an ensemble of folds calibrates "
+            "none)"
+        )
     return {name: partial(_moved, torch.tensor(fit.scale), torch.tensor(fit.shift)) for name, fit in fitted.items()}
 
 
@@ -91,7 +107,7 @@ def _moved(scale: Tensor, shift: Tensor, logits: Tensor) -> Tensor:
 def _known(calibration: Calibration | None) -> Calibration:
     if calibration is None:
         raise MolfoundError(
-            f"the run keeps no {FILE}, which is made from validation molecules that no member of it has learned from: "
-            "train one with a validation part (an ensemble of folds has none)"
+            f"the run keeps no {FILE}, which is made from validation molecules that no member of it has learned from, "
+            "or from the folds of a cross-validation: train one with a validation part"
         )
     return calibration

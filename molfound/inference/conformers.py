@@ -29,8 +29,10 @@ NONE = ("coordinates_missing", "coordinates_flat")  # problems of molecules that
 
 def coordinates_to_predict_from(
     smiles: Sequence[object], config: ConformersConfig, max_heavy_atoms: int
-) -> CoordinateArrays:
+) -> tuple[CoordinateArrays, Mapping[int, ConformerProblem]]:
     """Return coordinates of molecules made as those of a training, or what they bring along if it was given some.
+
+    Of a molecule that has none, its number and the reason are returned too.
 
     Args:
         smiles: of G molecules that can be read, or RDKit molecules; a CXSMILES may hold coordinates.
@@ -40,7 +42,7 @@ def coordinates_to_predict_from(
     """
     made = partial(_made, config=config, max_heavy_atoms=max_heavy_atoms)
     block = _brought(smiles, made) if config.source == "given" else made(smiles)
-    return coordinate_arrays(coordinates_table(np.arange(len(smiles)), block))
+    return coordinate_arrays(coordinates_table(np.arange(len(smiles)), block)), block.problems
 
 
 def _made(smiles: Sequence[object], config: ConformersConfig, max_heavy_atoms: int) -> ConformerBlock:

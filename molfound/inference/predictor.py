@@ -10,6 +10,7 @@ import torch
 from rdkit import Chem
 from torch import Tensor
 
+from molfound.chem.conformers import ConformerProblem
 from molfound.chem.graphs import featurize_smiles
 from molfound.chem.parsing import Rejection
 from molfound.chem.similarity import KnownMolecules
@@ -87,7 +88,8 @@ class Predictor:
 
         A column is named ``task.label``. Regression labels come in their original units, binary ones as probabilities,
         multiclass ones as the array of the classes' probabilities. What is no molecule has its reason in the column
-        ``rejected`` and no prediction.
+        ``rejected`` and no prediction. Where the model reads coordinates, there is a column ``without_coordinates``,
+        with the reason where a molecule has none and is predicted from its graph alone.
 
         At node, edge and node-pair level a cell is the array of the molecule's values, in the order of the lists that
         labels come in: atoms as in the SMILES, or by their atom-map numbers where these are 1 to n (or 0 to n - 1), or
@@ -114,9 +116,10 @@ class Predictor:
             batch_size: molecules per forward pass, at most; it changes the speed only.
 
         Raises:
-            MolfoundError: an unknown task, with the nearest name, conformers for a model that reads none, an interval
-                or calibrated probabilities that the run does not keep, deviations of a model that knows none, or
-                dropout samples of one without dropout, or training molecules that the run does not keep.
+            MolfoundError: a model without tasks, an unknown task, with the nearest name, conformers for a model that
+                reads none, an interval or calibrated probabilities that the run does not keep, deviations of a model
+                that knows none, or dropout samples of one without dropout, training molecules that the run does not
+                keep, or two columns that would have one name.
         """
         predictions = self.predictions(
             tasks=tasks,
@@ -140,6 +143,8 @@ class Predictor:
         batch_size: int = 512,
     ) -> pd.DataFrame:
         """Return the embeddings of a list of molecules, one row each, in their order: columns ``e0``, ``e1``, ….
+
+        The columns ``rejected`` and ``without_coordinates`` are as for `predict`.
 
         Args:
             molecules: as for `predict`.
@@ -173,6 +178,8 @@ class Predictor:
         batch_size: int = 512,
     ) -> RowsToTable:
         """Return what makes a table of predictions of each block of molecules, with the arguments of `predict`."""
+        if not self.tasks:
+            raise MolfoundError("the model has no task to predict: embed with it")
         chosen = list(self.tasks if tasks is None else dict.fromkeys(tasks))
         for name in chosen:
             if name not in self.tasks:
@@ -240,9 +247,10 @@ class Predictor:
         if conformers is not None:
             self._check_averaging(conformers)
         levels = {name: output.level for name, output in outputs.items()}
+        _check_names(outputs.values())
 
         def table(rows: MoleculeRows) -> pa.Table:
-            arrays, rejections = self.featurize(rows.read, conformers=conformers)
+            arrays, rejections, without = self._featurized(rows.read, conformers)
             cells = {name: output.cells() for name, output in outputs.items()}
             order = [np.zeros(0, np.int64)]
             for batch, values in self._forward(arrays, compute, levels, conformers or 1, batch_size):
@@ -257,6 +265,8 @@ class Predictor:
                 for label, column in zip(output.labels, made, strict=True):
                     columns.setdefault(label, {})[label + output.suffix] = column
             told = {name: column for of_label in columns.values() for name, column in of_label.items()}
+            if self.specification.conformers is not None:
+                told["without_coordinates"] = _reasons(without, len(rows))
             return pa.table({"smiles": rows.smiles, **told, "rejected": _reasons(rejections, len(rows))})
 
         return table
@@ -268,12 +278,20 @@ class Predictor:
 
         A model that reads coordinates is given conformers made as those of its training were. If its training was given
         coordinates, so is it where a molecule brings some along, in three dimensions (a CXSMILES or RDKit's), and
-        elsewhere they are made with the same settings. A molecule that cannot be embedded has none.
+        elsewhere they are made with the same settings. A molecule that cannot be embedded has none, and neither has one
+        that brings along some that are not its own.
 
         Args:
             smiles: SMILES of any number of molecules, or RDKit molecules.
             conformers: how many to make per molecule; None: as many as the training had.
         """
+        arrays, rejections, _ = self._featurized(smiles, conformers)
+        return arrays, rejections
+
+    def _featurized(
+        self, smiles: Sequence[object], conformers: int | None
+    ) -> tuple[GraphArrays, list[tuple[int, Rejection]], list[tuple[int, ConformerProblem]]]:
+        """Return what `featurize` does, and why accepted molecules have no coordinates where the model reads some."""
         features = self.specification
         block, kept, rejections = featurize_smiles(
             smiles, features.atom_features, features.bond_features, features.max_heavy_atoms
@@ -282,14 +300,16 @@ class Predictor:
         for name, options in features.encodings.items():
             encodings |= compute_encoding(name, block, options)
         accepted = [smiles[position] for position in kept.tolist()]
-        coordinates = self._coordinates(accepted, conformers)
-        unread = pa.array([], pa.string())
-        return GraphArrays(block, kept, unread, encodings=encodings, coordinates=coordinates), rejections
+        coordinates, problems = self._coordinates(accepted, conformers)
+        arrays = GraphArrays(block, kept, pa.array([], pa.string()), encodings=encodings, coordinates=coordinates)
+        return arrays, rejections, [(int(kept[place]), problem) for place, problem in problems.items()]
 
-    def _coordinates(self, smiles: list[object], count: int | None) -> CoordinateArrays | None:
+    def _coordinates(
+        self, smiles: list[object], count: int | None
+    ) -> tuple[CoordinateArrays | None, Mapping[int, ConformerProblem]]:
         config = self.specification.conformers
         if config is None:
-            return None
+            return None, {}
         config = config if count is None else config.model_copy(update={"count": count})
         return coordinates_to_predict_from(smiles, config, self.specification.max_heavy_atoms)
 
@@ -326,8 +346,22 @@ def _framed(molecules: Molecules, table: RowsToTable) -> pd.DataFrame:
     return found.set_axis(molecules.index) if isinstance(molecules, pd.Series) else found
 
 
-def _reasons(rejections: Sequence[tuple[int, Rejection]], rows: int) -> pa.Array:
+def _check_names(outputs: Iterable[Output]) -> None:
+    """Refuse columns of one name, of which a table would keep the last: a label may end in what deviations do."""
+    seen: set[str] = set()
+    for output in outputs:
+        for label in output.labels:
+            name = label + output.suffix
+            if name in seen:
+                raise MolfoundError(
+                    f"two columns of the result would be called '{name}': a label, and what is told of another; do "
+                    "without intervals and deviations, or ask for other tasks"
+                )
+            seen.add(name)
+
+
+def _reasons(problems: Sequence[tuple[int, Rejection | ConformerProblem]], rows: int) -> pa.Array:
     reasons: list[str | None] = [None] * rows
-    for position, rejection in rejections:
-        reasons[position] = f"{rejection.reason}: {rejection.detail}" if rejection.detail else rejection.reason
+    for position, problem in problems:
+        reasons[position] = f"{problem.reason}: {problem.detail}" if problem.detail else problem.reason
     return pa.array(reasons, pa.string())

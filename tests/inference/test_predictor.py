@@ -14,6 +14,8 @@ from rdkit import Chem
 from torch import Tensor
 
 import molfound as mf
+from molfound.chem.similarity import KnownMolecules
+from molfound.config.component import Component
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
@@ -21,10 +23,12 @@ from molfound.data.mixture import Mixture
 from molfound.data.store import GraphStore
 from molfound.errors import MolfoundError
 from molfound.inference import Predictor
+from molfound.model import MolecularModel, specify
 from molfound.tasks.resolve import make_task
 from molfound.training.labelled_predictions import LabelledPredictions
 from molfound.training.mixture import TaskMixture
 from tests.data.conftest import Prepare, manifest_of
+from tests.test_model import experiment
 
 MANY = ["C", "CCO", "[Na+].[Cl-]", "c1ccccc1C(=O)N", "OC[C@H](N)C(=O)O", "C1CC2CCC1CC2", "[NH4+].[O-]C(=O)C"]
 LISTED = ["C1CC1", "CCO", "C", "[Na+].[Cl-]", "[CH3:3][CH2:1][OH:2]", "[OH:1][CH:3]=[O:2]", "OC1CC1N"]
@@ -91,6 +95,35 @@ def test_tasks_are_chosen_once_each_and_unknown_ones_named(model: Predictor) -> 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(MolfoundError, match=r"holds no model: it has no model\.json"):
         mf.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"intervals": {', b"[]", b'{"intervals": {}, "probabilities": {}, "later": 1}', b'{"intervals": "\xff"}'],
+)
+def test_a_calibration_that_is_damaged_or_newer_is_named(run: Path, content: bytes) -> None:
+    (run / "calibration.json").write_bytes(content)
+    with pytest.raises(MolfoundError, match=r"calibration\.json is damaged, or was made by a newer mol.*: .") as error:
+        mf.load(run)
+    assert "\n" not in str(error.value)
+
+
+def test_columns_of_one_name_are_refused() -> None:
+    labels = ["a", "a.deviation"]
+    noisy = make_task("noisy", "one", "graph", "regression", labels, loss=Component("gaussian_nll"))
+    model = Predictor(MolecularModel(specify(experiment(), {"noisy": noisy})).eval())
+    assert list(model.predict(["C"]).columns[1:3]) == ["noisy.a", "noisy.a.deviation"]
+    with pytest.raises(MolfoundError, match=r"two columns of the result would be called 'noisy\.a\.deviation'"):
+        model.predict(["C"], deviation=True)
+
+
+def test_molecules_of_any_size_that_the_model_takes_are_compared(run: Path) -> None:
+    model = mf.load(run)
+    model.specification = model.specification.model_copy(update={"max_heavy_atoms": 2000})
+    model.known = KnownMolecules.of(["C" * 1200, "CCO"], threshold=0.5)
+    table = model.predict(["C" * 1100], tasks=["energy"], applicability=True)
+    assert table["rejected"].isna().all()
+    assert table["applicable"].tolist() == [True]
 
 
 def test_edges_come_bond_by_bond_there_and_back(model: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,10 @@ def test_predictions_are_averaged_over_conformers(experiment: MakeExperiment) ->
         found = conformers_of_smiles([text], ConformerOptions(count=3, iterations=50)).outcome(0)
         blocks.append(found.coordinates if isinstance(found, Conformers) else [])
     assert list(map(len, blocks)) == [3, 0, 1]
+    for table in (model.predict([*smiles, "?"]), model.embed([*smiles, "?"], readout="mean")):
+        reasons = [None if text is None else text.partition(":")[0] for text in table["without_coordinates"]]
+        assert reasons == [None, "embedding_failed", None, None]
+        assert table["rejected"].notna().tolist() == [False, False, False, True]
     arrays, _ = model.featurize(smiles, conformers=3)
     for row, conformers in enumerate(blocks):
         each = []
