@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from molfound.chem.parsing import Rejection, parse
 from molfound.config import Experiment, load_config
 from molfound.config.documents import write_text
+from molfound.config.locations import find_config
 from molfound.config.schema import Kind
 from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
@@ -24,7 +26,7 @@ from molfound.estimators.samples import MoleculeEstimator
 from molfound.inference import Predictor, applicability, calibrated, load
 from molfound.inference.molecules import molecule_rows, one_column
 from molfound.inference.predictor import Molecules
-from molfound.model import save_model
+from molfound.model import save_model, torch_device
 from molfound.training.finetuning import FineTuning, training_defaults
 from molfound.training.train import train
 
@@ -44,7 +46,7 @@ class _Supervised(MoleculeEstimator):
         overrides: Sequence[str] = (),
         validation: float = 0.1,
         random_state: Any = None,
-        device: str = "auto",
+        device: str | torch.device = "auto",
     ) -> None:
         self.run = run
         self.config = config
@@ -94,14 +96,15 @@ class _Supervised(MoleculeEstimator):
                 "datasets": {NAME: {"manifest": "samples.yaml"}},
             },
             "tasks": {NAME: {"dataset": NAME}},
-            "training": {"accelerator": self.device},
+            "training": {"accelerator": torch_device(self.device).type},
             "run": {"folder": str(folder / "run"), "baselines": []},
         }
         if self.run is not None and self.config is None:
             defaults = training_defaults(round(molecules * (1 - self.validation)))
             own |= {name: {**own[name], **defaults[name]} for name in ("data", "training")}
         else:
-            own["extends"] = str(self.config or FROM_SCRATCH)
+            # By its whole path, for the file that names it is elsewhere.
+            own["extends"] = str(find_config(str(self.config or FROM_SCRATCH)).resolve())
         write_atomically(folder / "samples.yaml", write_text(manifest).encode())
         path = folder / "experiment.yaml"
         write_atomically(path, write_text(own).encode())
@@ -165,13 +168,14 @@ class MoleculeRegressor(RegressorMixin, _Supervised):  # type: ignore[misc]
         overrides: ``key=value`` changes of it, such as ``training.epochs=20``.
         validation: share of the samples that are drawn to choose the best epoch by; nothing is learned from them.
         random_state: of that draw and of the training.
-        device: where the model computes, see `molfound.load`.
+        device: where the model computes, see `molfound.load`; of several GPUs, training takes the first.
 
     Attributes:
         predictor_: the trained model.
 
     Raises:
-        MolfoundError: in `fit`, a run or configuration that is not there or does not fit; a sample that is no molecule.
+        MolfoundError: in `fit`, a run, configuration or device that is not there or does not fit; a sample that is no
+            molecule.
         ValueError: targets that are not as many as the samples, infinite, no classes, or all of one class.
 
     Example:

@@ -124,6 +124,19 @@ def test_a_run_is_fine_tuned_and_two_classes_have_their_probabilities(run: Path)
     assert (classifier.predict(SMILES) == (positive > 0.5)).all()
 
 
+@pytest.mark.parametrize("config", ["mine/own.yaml", Path("mine/own"), "parts/small_data_training"])
+def test_a_configuration_of_the_working_directory_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str | Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/base.yaml").write_text("extends: parts/small_data_training\n")
+    (tmp_path / "mine/own.yaml").write_text("extends: base.yaml\n")
+    overrides = [*SMALL, "training.epochs=1"]
+    regressor = mf.MoleculeRegressor(config=config, overrides=overrides, random_state=0, device="cpu:0")
+    assert regressor.fit(SMILES, LOGP).predict(["CCO"]).shape == (1,)
+
+
 def test_a_run_of_the_hub_is_named_as_it_was() -> None:
     with pytest.raises(MolfoundError, match="'hf://OWNER' is no address of a run"):
         mf.MoleculeRegressor("hf://OWNER").fit(SMILES, LOGP)
@@ -139,6 +152,10 @@ def test_mistakes_are_told(run: Path) -> None:
         regressor.fit(SMILES, np.full(len(SMILES), np.inf))
     with pytest.raises(MolfoundError, match="toymix/gine names 'qm9', and an estimator learns its samples alone"):
         mf.MoleculeRegressor(config="toymix/gine").fit(SMILES, LOGP)
+    with pytest.raises(MolfoundError, match=r"no file 'absent\.yaml'"):
+        mf.MoleculeRegressor(config="absent.yaml").fit(SMILES, LOGP)
+    with pytest.raises(MolfoundError, match="device=nowhere is no device"):
+        mf.MoleculeRegressor(device="nowhere").fit(SMILES, LOGP)
     with pytest.raises(ValueError, match="all targets are of one class"):
         mf.MoleculeClassifier(run).fit(SMILES, np.ones(len(SMILES), int))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
