@@ -34,8 +34,8 @@ def fetched(address: str) -> Path:
         folder = huggingface_hub.snapshot_download(
             match["repository"], revision=match["revision"], allow_patterns=list(FILES), library_name="molfound"
         )
-    # What the network, the hub or its cache refuse is an OSError; a name that can be none of the hub's, a ValueError.
-    except (OSError, ValueError) as error:
+    # Of the network, the hub, its cache or the name: which errors they are is another with each version of the library.
+    except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise MolfoundError(f"cannot fetch {address}: {reason[0].rstrip('.')}") from error
     return Path(folder)

@@ -84,16 +84,27 @@ def test_address_that_is_none(address: str) -> None:
         find_run(address)
 
 
+class ConnectError(Exception):
+    """As httpx has one, which is no OSError."""
+
+
 @pytest.mark.parametrize(
-    "error", [LocalEntryNotFoundError("Cannot reach the hub.\nMore."), HFValidationError("Bad name."), OSError()]
+    "error",
+    [
+        LocalEntryNotFoundError("Cannot reach the hub.\nMore."),
+        HFValidationError("Bad name."),
+        OSError(),
+        ConnectError("[Errno -3] Temporary failure in name resolution"),
+    ],
 )
 def test_hub_that_refuses(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(*args: object, **options: object) -> str:
         raise error
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    with pytest.raises(MolfoundError, match=r"^cannot fetch hf://a/b: [^\n]*[^.]$"):
+    with pytest.raises(MolfoundError, match=r"^cannot fetch hf://a/b: [^\n]*[^.]$") as caught:
         find_run("hf://a/b")
+    assert caught.value.__cause__ is error
 
 
 def test_hub_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
