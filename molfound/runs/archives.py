@@ -155,6 +155,23 @@ def has_model(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (SPECIFICATION_FILE, ENSEMBLE_FILE))
 
 
+def holds_model(archive: Path) -> bool:
+    """Return whether a file is an archive with a model in it, at the top or in a folder, as `unpacked` takes it."""
+    names = (SPECIFICATION_FILE, ENSEMBLE_FILE)
+    try:
+        with archive.open("rb") as file:
+            is_gzip = file.read(2) == _GZIP
+        if is_gzip:
+            with tarfile.open(archive) as opened:
+                found = opened.getnames()
+        else:
+            with zipfile.ZipFile(archive) as packed:
+                found = packed.namelist()
+    except _DAMAGED:
+        return False
+    return any(PurePosixPath(name).name in names and len(PurePosixPath(name).parts) <= 2 for name in found)
+
+
 def _run_within(folder: Path, archive: Path) -> Path:
     """Return the folder with the model: the one given, or the only one in it that has a model."""
     found = [path for path in (folder, *sorted(folder.iterdir())) if has_model(path)]

@@ -147,9 +147,20 @@ def _training(content: CardContent) -> str:
             f"weight decay {training.optimizer.weight_decay:g}; the weights kept are the best by {training.monitor}",
             *([f"Started from the encoder of {start.run}"] if start is not None else []),
             *([f"Objectives: {', '.join(experiment.objectives)}"] if experiment.objectives else []),
-            "`config.yaml` is all of it: `molfound train config.yaml` trains it again",
+            _again(content),
         ]
     return _section("How it was trained", _list(rows))
+
+
+def _again(content: CardContent) -> str:
+    """Return what trains the model again: of an ensemble, each member has a configuration of its own."""
+    if not content.members:
+        return "`config.yaml` is all of it: `molfound train config.yaml` trains it again"
+    what = ", one for each fold of a cross-validation," if content.is_cross_validation else ""
+    return (
+        f"All this is of the first of {content.members} members{what} whose predictions are averaged; each has its own "
+        "`config.yaml` in `members/`: `molfound train members/1/config.yaml` trains the first again"
+    )
 
 
 def _test(content: CardContent) -> str:
@@ -162,7 +173,12 @@ def _test(content: CardContent) -> str:
             beside = [content.baselines.get(task, {}).get(name, {}).get(metric) for name in names]
             used = f"{sum(score['used'].values()):,}" if number == 0 and score.get("used") else ""
             rows.append([task if number == 0 else "", metric, *map(_number, (score["mean"], *beside)), used])
-    told = "On the test part, mean over labels."
+    where = (
+        "On all folds, each as predicted by the member that has not learned from it"
+        if content.is_cross_validation
+        else "On the test part"
+    )
+    told = f"{where}, mean over labels."
     if any(task.kind == "regression" for task in _tasks(content)):
         told += " Errors of a regression are those of standardised labels; `_original`: in the units of the data."
     if names:
@@ -211,7 +227,12 @@ def _uncertainty(content: CardContent) -> str:
         before, after = test.get("calibration_error"), test.get("calibration_error_calibrated")
         tried = f"; calibration error on the test part {before:.3f}, calibrated {after:.3f}" if before and after else ""
         rows.append(f"{name}: calibrated probabilities (`--calibrated`){tried}")
-    told = "From the validation part, kept in `calibration.json`; worth something for molecules like those alone."
+    source = (
+        "From the errors on all folds, each predicted by the member that has not learned from it (cross-conformal)"
+        if content.is_cross_validation
+        else "From the validation part"
+    )
+    told = f"{source}, kept in `calibration.json`; worth something for molecules like those alone."
     return _section("Uncertainty", f"{told}\n\n{_list(rows)}") if rows else ""
 
 

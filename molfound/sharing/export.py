@@ -13,10 +13,11 @@ from molfound.errors import MolfoundError
 from molfound.inference import load
 from molfound.model import ensemble_members, load_specification
 from molfound.runs import find_run
-from molfound.runs.archives import has_model
+from molfound.runs.archives import has_model, holds_model
 from molfound.sharing.card import model_card
 from molfound.sharing.content import read_content
 from molfound.sharing.portable import portable_files
+from molfound.sharing.program import SUFFIX as PROGRAM
 from molfound.training.run_folder import RunFolder
 
 CARD = "README.md"
@@ -35,7 +36,8 @@ def export_run(
     """Write a run's model and what is known of it, without paths of this machine, with a model card.
 
     Weights, specification, calibration, scores, baselines, configuration, plugins and manifests of one's own are there,
-    of an ensemble those of its members too; predictions, checkpoints and the course of the training stay behind.
+    of an ensemble those of its members too, and what a cross-validation tells of its folds; predictions, checkpoints
+    and the course of the training stay behind.
     `molfound.load` takes the result.
 
     Args:
@@ -76,8 +78,10 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     """Refuse to write over anything but an earlier export that may be replaced.
 
     Raises:
-        MolfoundError: names what is there, or an archive of another kind.
+        MolfoundError: names what is there, or a file of another kind.
     """
+    if output.suffix == PROGRAM:
+        raise MolfoundError(f"{output} would be a program of torch.export: say --format torch-export")
     if output.name.endswith(OTHER_ARCHIVES) and not output.name.endswith(TAR):
         raise MolfoundError(
             f"{output} would be an archive of another kind: name a folder, or an archive that ends in .zip or .tar.gz"
@@ -90,6 +94,10 @@ def check_output(output: Path, *, overwrite: bool) -> None:
         raise MolfoundError(f"{output} is there already: replace it (--overwrite) or name another")
     if is_folder and not ((output / CARD).is_file() and has_model(output)):
         raise MolfoundError(f"{output} is not replaced: it is not a folder that an export has written")
+    with writing_to(output):
+        is_archive = not is_folder and output.name.endswith((*ZIP, *TAR)) and holds_model(output)
+    if not is_folder and not is_archive:
+        raise MolfoundError(f"{output} is not replaced: it is not an archive that an export has written")
 
 
 def _put_in_place(folder: Path, output: Path, replaced: Path) -> None:
@@ -121,6 +129,7 @@ def _write_files(run: RunFolder, folder: Path) -> None:
         run.data,
         run.seen,
         run.scores,
+        run.folds,
         run.objectives,
         run.baselines,
     ]

@@ -36,7 +36,9 @@ MOLECULES = (
     "CC1=C2C(C(=O)C3(C(CC4C(C3C(C(C2(C)C)(CC1OC(=O)C(C(C5=CC=CC=C5)NC(=O)C6=CC=CC=C6)O)O)OC(=O)C7=CC=CC=C7)"
     "(CO4)OC(=O)C)O)C)OC(=O)C",
 )
-"""Of 1 to 62 atoms, on which the program is compared with the model: each alone, and all together."""
+"""Of 1 to 62 atoms, on which the program is compared with the model: each alone, and all together.
+
+Those that are too large for the model are left out."""
 
 _SHAPES: dict[str, tuple[str | int, ...]] = {
     "node_codes": ("N", "atom features"),
@@ -114,7 +116,8 @@ def largest_difference(program: nn.Module, predictor: Predictor) -> float:
     Each molecule is a batch of its own, and all are one.
     """
     differences = [0.0]
-    for molecules in ([*MOLECULES], *([each] for each in MOLECULES)):
+    taken = _taken(predictor)
+    for molecules in (taken, *([each] for each in taken)):
         batch = _batch(predictor, molecules)
         with torch.no_grad():
             expected, found = predictor.model.predict(batch), program(**_inputs(batch))
@@ -174,7 +177,7 @@ def _exported(predictor: Predictor) -> torch.export.ExportedProgram:
             "the model pads its molecules to the largest of a batch, which torch.export cannot follow: export the run "
             "itself"
         )
-    inputs = program_inputs(predictor, list(MOLECULES))
+    inputs = program_inputs(predictor, _taken(predictor))
     dynamic = {
         "graphs": {name: {1 if name == "edge_index" else 0: Dim.DYNAMIC} for name in _SHAPES},
         "encodings": {part: {0: Dim.DYNAMIC} for part in inputs["encodings"]},
@@ -187,6 +190,12 @@ def _exported(predictor: Predictor) -> torch.export.ExportedProgram:
     except Exception as error:
         reason = str(error).strip().splitlines() or [""]
         raise MolfoundError(f"torch.export cannot follow this model: {type(error).__name__}: {reason[0]}") from error
+
+
+def _taken(predictor: Predictor) -> list[str]:
+    """Return those of `MOLECULES` that the model takes."""
+    rejected = {position for position, _ in predictor.featurize(MOLECULES)[1]}
+    return [smiles for position, smiles in enumerate(MOLECULES) if position not in rejected]
 
 
 def _batch(predictor: Predictor, smiles: list[str]) -> GraphBatch:

@@ -156,6 +156,25 @@ def test_nothing_of_another_kind_is_replaced(exported: Path) -> None:
         export_run(exported, Path("model.tar"), allow_plugins=True)
 
 
+def test_no_file_but_an_archive_of_a_run_is_replaced(exported: Path) -> None:
+    files = {"assay.csv": b"smiles,y\n", "data.zip": b"text", "program.zip": b"", "data.tar.gz": b"\x1f\x8btext"}
+    for name, content in files.items():
+        Path(name).write_bytes(content)
+        with pytest.raises(MolfoundError, match=f"{name} is not replaced: it is not an archive that an export has"):
+            export_run(exported, Path(name), overwrite=True, allow_plugins=True)
+        assert Path(name).read_bytes() == content
+    with zipfile.ZipFile("mine.zip", "w") as archive:
+        archive.writestr("a/b/model.json", "{}")
+    with pytest.raises(MolfoundError, match="is not replaced"):
+        export_run(exported, Path("mine.zip"), overwrite=True, allow_plugins=True)
+    for name in ("run.zip", "run.tar.gz"):
+        for _ in range(2):
+            export_run(exported, Path(name), overwrite=True, allow_plugins=True)
+    with pytest.raises(MolfoundError, match=r"program\.pt2 would be a program of .*: say --format torch-export"):
+        export_run(exported, Path("program.pt2"), allow_plugins=True)
+    assert not Path("program.pt2").exists()
+
+
 def test_what_an_export_replaces_comes_back_where_that_fails(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export_run(exported, Path("kept"), allow_plugins=True)
     before = (Path("kept") / "README.md").read_bytes()
@@ -176,6 +195,15 @@ def test_manifest_that_is_gone_is_named(exported: Path) -> None:
     shutil.copytree(exported, "broken")
     Path("broken/manifests/atoms.yaml").unlink()
     with pytest.raises(MolfoundError, match=r"manifests/atoms\.yaml"):
+        export_run("broken", Path("out"), allow_plugins=True)
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("name", ["scores.json", "calibration.json"])
+def test_file_that_is_damaged_is_named(exported: Path, name: str) -> None:
+    shutil.copytree(exported, "broken")
+    Path("broken", name).write_bytes(Path("broken", name).read_bytes()[:-20])
+    with pytest.raises(MolfoundError, match=rf"broken/{name} is damaged"):
         export_run("broken", Path("out"), allow_plugins=True)
     assert not Path("out").exists()
 
@@ -213,6 +241,35 @@ def test_run_without_anything_but_a_model_has_a_card(exported: Path) -> None:
     assert "## Test figures\n\nThe run keeps none." in card
 
 
+def unpacked_card(archive: str) -> str:
+    with zipfile.ZipFile(archive) as opened:
+        return opened.read("README.md").decode()
+
+
+def test_card_of_a_cross_validation_says_where_its_figures_are_from(exported: Path) -> None:
+    for number in (1, 2, 3):
+        shutil.copytree(exported, f"folds/members/{number}")
+    save_ensemble(Path("folds"), [Path(f"folds/members/{number}") for number in (1, 2, 3)])
+    shutil.copytree(exported / "manifests", "folds/manifests")
+    for name in ("config.yaml", "model.json", "scores.json"):
+        shutil.copy(exported / name, "folds")
+    calibration = json.loads((exported / "calibration.json").read_text()) | {"probabilities": {}, "test": {}}
+    Path("folds/calibration.json").write_text(json.dumps(calibration))
+    Path("folds/folds.json").write_text('{"folds": 3}')
+    assert "folds.json" in export_run("folds", Path("given.zip"), allow_plugins=True)
+    card = unpacked_card("given.zip")
+    assert "the first of 3 members, one for each fold of a cross-validation, whose predictions are averaged" in card
+    assert "From the errors on all folds, each predicted by the member that has not learned from it" in card
+    assert "On all folds, each as predicted by the member that has not learned from it, mean over labels." in card
+    assert "validation part" not in card
+    model = mf.load("given.zip", allow_plugins=True)
+    with pytest.raises(MolfoundError, match=r"no calibrated binary task .* \(an ensemble of folds calibrates none\)"):
+        model.predict(["C"], calibrated=True)
+    model.calibration = None
+    with pytest.raises(MolfoundError, match=r"keeps no calibration\.json, .* or from the folds of a cross-validation"):
+        model.predict(["C"], interval=0.9)
+
+
 def test_ensemble_takes_its_members_along(exported: Path) -> None:
     for number in (1, 2):
         shutil.copytree(exported, f"pair/members/{number}")
@@ -224,6 +281,10 @@ def test_ensemble_takes_its_members_along(exported: Path) -> None:
     model = mf.load("given.zip", allow_plugins=True)
     alone = mf.load(exported, allow_plugins=True)
     assert len(model.model.members) == 2
+    card = unpacked_card("given.zip")
+    assert "All this is of the first of 2 members whose predictions are averaged" in card
+    assert "`molfound train members/1/config.yaml` trains the first again" in card
+    assert "`config.yaml` is all of it" not in card
     np.testing.assert_allclose(model.predict(SMILES)["logp.tpsa"], alone.predict(SMILES)["logp.tpsa"], rtol=1e-5)
     document = Document(write_report("given.zip", Path("report.html")).read_text(encoding="utf-8"))
     headings = [text for _, text in document.headings]

@@ -9,7 +9,7 @@ import torch
 import molfound as mf
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
-from molfound.model import MolecularModel, save_model, specify
+from molfound.model import MolecularModel, load_specification, save_model, save_specification, specify
 from molfound.sharing import export_program
 from molfound.sharing.program import largest_difference, program_inputs
 from molfound.tasks.resolve import make_task
@@ -40,6 +40,12 @@ def test_program_predicts_what_the_model_does(run: Path, tmp_path: Path) -> None
                     assert isinstance(said, str) or size == said
     with pytest.raises(MolfoundError, match=r"is there already: replace it \(--overwrite\)"):
         export_program(run, tmp_path / "model.pt2")
+
+
+def test_model_of_small_molecules_is_compared_on_those(run: Path, tmp_path: Path) -> None:
+    specification = load_specification(run)
+    save_specification(specification.model_copy(update={"max_heavy_atoms": 12}), run / "model.json")
+    assert export_program(run, tmp_path / "model.pt2") < 1e-5
 
 
 def test_another_models_program_is_found_out(run: Path) -> None:
