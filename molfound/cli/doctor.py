@@ -15,7 +15,12 @@ import click
 from molfound import __version__
 from molfound.errors import MolfoundError
 
-OPTIONAL = {"tensorboard": "pip install 'molfound[track]'", "huggingface-hub": "pip install 'molfound[hub]'"}
+OPTIONAL = {
+    "tensorboard": "pip install 'molfound[track]'",
+    "huggingface-hub": "pip install 'molfound[hub]'",
+    "optuna": "pip install 'molfound[sweep]'",
+    "ray": "pip install 'molfound[ray]'",
+}
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
 

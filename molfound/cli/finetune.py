@@ -89,9 +89,9 @@ def command(
         for remark in remarks:
             click.echo(remark, err=True)
     else:
-        given = {"--smiles": column, "--label": labels, "--kind": kind, "--split": split, "--folds": folds}
+        given = {"--smiles": column, "--label": labels or None, "--kind": kind, "--split": split, "--folds": folds}
         for option, value in given.items():
-            if value:
+            if value is not None:
                 raise MolfoundError(f"{option} is for a table; '{source}' is taken for a configuration")
         experiment = tuning.of_configuration(source, overrides, folder)
         experiments = trained(experiment)

@@ -43,6 +43,8 @@ def command(
 
     if resume_folder is not None and overwrite:
         raise MolfoundError("--resume goes on with a run, --overwrite replaces it: choose one")
+    if allow_plugins and resume_folder is None:
+        raise MolfoundError("--allow-plugins is for a run's copies of plugins (--resume); CONFIG names its own")
     if config is None and resume_folder is None:
         raise MolfoundError("name a configuration (toymix/gine, my.yaml) or a run to --resume")
     is_ensemble = resume_folder is not None and bool(ensemble_members(resume_folder))

@@ -135,6 +135,24 @@ def test_an_unknown_key_is_named_with_the_nearest(folder: Path, molfound: Say) -
     assert not (folder / "run").exists()
 
 
+def test_an_option_without_an_effect_is_refused(folder: Path, molfound: Say) -> None:
+    assert_user_error(molfound("predict", "toymix-gine", "CCO", "--smiles", "nonsense"), "no column 'nonsense'")
+    assert_user_error(
+        molfound("train", folder / "tiny.yaml", "--allow-plugins"), "--allow-plugins is for a run's copies of plugins"
+    )
+    assert not (folder / "run").exists()
+    write_table(folder, read_table(folder))
+    before = (folder / "props.csv").read_bytes()
+    for verb in ("predict", "embed"):
+        assert_user_error(
+            molfound(verb, "toymix-gine", folder / "props.csv", "-o", folder / "props.csv"), "read from it"
+        )
+    assert_user_error(
+        molfound("export", "toymix-gine", "-o", folder / "props.csv", "--overwrite"), "props.csv is not replaced"
+    )
+    assert (folder / "props.csv").read_bytes() == before
+
+
 def test_a_place_that_cannot_be_read_or_written_is_named(folder: Path, molfound: Say) -> None:
     (folder / "file").touch()
     assert_user_error(

@@ -46,6 +46,9 @@ def test_what_molfound_depends_on_is_looked_at(monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setattr(doctor.metadata, "requires", requires)
     assert doctor.required_packages() == declared
+    extras = project["optional-dependencies"]
+    optional = {text.partition(">")[0] for name in ("hub", "ray", "sweep", "track") for text in extras[name]}
+    assert set(doctor.OPTIONAL) == optional
     assert {"filelock", "pyyaml", "scipy", "threadpoolctl", "torch-geometric"} <= set(declared)
 
 

@@ -90,6 +90,8 @@ def test_twelve_rows_are_enough_and_a_configuration_works_too(run: Path, molfoun
     assert load_config(tmp_path / "again" / "config.yaml").seed == 3
     status, _, err = molfound("finetune", run, "twelve/finetune.yaml", "--label", "y")
     assert (status, err) == (2, "error: --label is for a table; 'twelve/finetune.yaml' is taken for a configuration\n")
+    status, _, err = molfound("finetune", run, "twelve/finetune.yaml", "--folds", "0")
+    assert (status, err) == (2, "error: --folds is for a table; 'twelve/finetune.yaml' is taken for a configuration\n")
 
 
 def test_too_few_folds_are_told(run: Path, molfound: Say) -> None:
