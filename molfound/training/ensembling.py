@@ -24,6 +24,7 @@ from molfound.model import (
     torch_device,
 )
 from molfound.plugins import restore_plugins
+from molfound.runs import find_run
 from molfound.training.console import EpochReporter
 from molfound.training.cross_validation import is_cross_validation, write_folds
 from molfound.training.finish import finish
@@ -113,14 +114,14 @@ def resume_ensemble(folder: Path, overrides: Sequence[str] = (), *, allow_plugin
 
 
 def ensemble_of_runs(
-    runs: Sequence[Path], folder: Path, *, overwrite: bool = False, allow_plugins: bool = False
+    names: Sequence[str | Path], folder: Path, *, overwrite: bool = False, allow_plugins: bool = False
 ) -> RunFolder:
     """Make an ensemble of finished runs, calibrate it and score it, and return its folder.
 
     Of each run, what predicting and scoring needs is copied into ``members/1``, ``members/2``, ….
 
     Args:
-        runs: run folders whose models have the same features, encodings and tasks.
+        names: of the runs, see `molfound.runs.find_run`, whose models have the same features, encodings and tasks.
         folder: of the ensemble.
         overwrite: whether an ensemble or a run that is in the folder already may be replaced.
         allow_plugins: whether the runs' own copies of plugins may be executed.
@@ -129,6 +130,7 @@ def ensemble_of_runs(
         MolfoundError: a run that is not there, has no model, is named twice or does not go with the others, or
             something in the folder that would be lost.
     """
+    runs = [find_run(name) for name in names]
     if len({path.resolve() for path in runs}) < max(len(runs), 2):
         raise MolfoundError("an ensemble is of two runs or more, all of them different")
     for path in runs:
@@ -141,8 +143,9 @@ def ensemble_of_runs(
     ensemble = _free(folder, overwrite=overwrite)
     members = _begun(ensemble, load_config(RunFolder(runs[0]).config), len(runs))
     for run, copy in zip(map(RunFolder, runs), members, strict=True):
-        if run.plugins.is_dir():
-            shutil.copytree(run.plugins, copy.plugins)
+        for own in ("plugins", "manifests"):  # the second is that of an exported run
+            if (run.path / own).is_dir():
+                shutil.copytree(run.path / own, copy.path / own)
         for name in ("data", "specification", "model", "config"):  # the last one says that all are there
             write_atomically(getattr(copy, name), getattr(run, name).read_bytes())
     _finish(ensemble, (), allow_plugins=allow_plugins)

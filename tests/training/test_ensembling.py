@@ -19,6 +19,7 @@ from molfound.cli import main
 from molfound.config import Experiment, load_config
 from molfound.errors import MolfoundError
 from molfound.model import check_alike, load_specification
+from molfound.sharing import export_run
 from molfound.tasks.draws import deviation, mean_output
 from molfound.tasks.normalization import Normalizer
 from molfound.training.ensembling import ensemble_of_runs, resume_ensemble, seeded, shared_mixture, train_ensemble
@@ -281,6 +282,22 @@ def test_what_is_made_of_runs_is_not_trained_again(ensemble: RunFolder, tmp_path
     (copies[1] / "config.yaml").unlink()
     with pytest.raises(MolfoundError, match=r"was not begun whole.*--overwrite"):
         resume_ensemble(made.path)
+
+
+def test_an_archive_of_an_exported_run_is_taken(
+    ensemble: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = members(ensemble)
+    monkeypatch.setenv("MOLFOUND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MOLFOUND_DATA", load_config(first / "config.yaml").data.root)
+    monkeypatch.chdir(tmp_path)
+    export_run(first, Path("given.zip"))
+    with pytest.raises(SystemExit) as done:
+        main(["ensemble", "given.zip", str(second), "-o", "made", "--json"])
+    assert done.value.code == 0
+    expected = mf.load(ensemble.path).predict(SMILES[:5])["logp.logp"]
+    shutil.rmtree("cache")
+    np.testing.assert_allclose(mf.load("made").predict(SMILES[:5])["logp.logp"], expected, rtol=1e-5)
 
 
 def test_runs_that_do_not_tell_their_data_share_none(ensemble: RunFolder, tmp_path: Path) -> None:
