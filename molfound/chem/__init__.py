@@ -1,7 +1,7 @@
 """Molecules in, integer codes out: parsing, features, graphs and scaffolds with RDKit and numpy, without torch."""
 
 from molfound.chem.features import Feature, atom_feature, atom_features, bond_feature, bond_features
-from molfound.chem.graphs import FEATURIZER_VERSION, GraphBlock, featurize, featurize_smiles
+from molfound.chem.graphs import FEATURIZER_VERSION, GraphBlock, GraphStructure, featurize, featurize_smiles
 from molfound.chem.molecules import MoleculeBlock
 from molfound.chem.parsing import Rejection, parse
 from molfound.chem.scaffolds import murcko_scaffold
@@ -11,6 +11,7 @@ __all__ = [
     "FEATURIZER_VERSION",
     "Feature",
     "GraphBlock",
+    "GraphStructure",
     "MoleculeBlock",
     "Rejection",
     "Vocabulary",

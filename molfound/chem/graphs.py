@@ -26,9 +26,9 @@ LARGEST_GRAPH = np.iinfo(np.uint16).max
 _MOLECULES_AT_ONCE = 64
 
 
-@dataclass(frozen=True)
-class GraphBlock:
-    """Many molecular graphs: G molecules, N atoms, B bonds and E = 2 B directed edges, one molecule after the other.
+@dataclass(frozen=True, kw_only=True)
+class GraphStructure:
+    """Who is bonded to whom: G molecules, N atoms, B bonds and E = 2 B directed edges, one molecule after the other.
 
     "Local" numbers count within their molecule, in the molecule's own order of atoms and bonds.
 
@@ -36,8 +36,6 @@ class GraphBlock:
         node_ptr: int64 [G+1], molecule g's nodes are ``node_ptr[g]:node_ptr[g+1]``.
         edge_ptr: int64 [G+1], the same for edges.
         bond_ptr: int64 [G+1], the same for bonds.
-        node_codes: uint8 [N, atom features].
-        bond_codes: uint8 [B, bond features].
         edges: int64 [E], the local numbers of each edge in one word, as `directed_edges` makes them; they are sorted by
             target, then source, in each molecule.
     """
@@ -45,8 +43,6 @@ class GraphBlock:
     node_ptr: npt.NDArray[np.int64]
     edge_ptr: npt.NDArray[np.int64]
     bond_ptr: npt.NDArray[np.int64]
-    node_codes: npt.NDArray[np.uint8]
-    bond_codes: npt.NDArray[np.uint8]
     edges: npt.NDArray[np.int64]
 
     @cached_property
@@ -72,7 +68,7 @@ class GraphBlock:
     @property
     def node_count(self) -> int:
         """The number of atoms, N."""
-        return len(self.node_codes)
+        return int(self.node_ptr[-1])
 
     @property
     def edge_count(self) -> int:
@@ -80,7 +76,21 @@ class GraphBlock:
         return len(self.edges)
 
     def __repr__(self) -> str:
-        return f"GraphBlock(graphs={self.graph_count}, nodes={self.node_count}, edges={self.edge_count})"
+        counts = f"graphs={self.graph_count}, nodes={self.node_count}, edges={self.edge_count}"
+        return f"{type(self).__name__}({counts})"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GraphBlock(GraphStructure):
+    """Many molecular graphs: their structure, and integer codes of what their atoms and bonds are.
+
+    Args:
+        node_codes: uint8 [N, atom features].
+        bond_codes: uint8 [B, bond features].
+    """
+
+    node_codes: npt.NDArray[np.uint8]
+    bond_codes: npt.NDArray[np.uint8]
 
 
 def featurize(molecules: Sequence[Chem.Mol], atoms: Sequence[str], bonds: Sequence[str]) -> GraphBlock:

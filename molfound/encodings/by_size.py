@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from molfound.chem.graphs import GraphBlock
+from molfound.chem.graphs import GraphStructure
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SizeBatch:
     nodes: npt.NDArray[np.int64]
 
 
-def batches_by_size(block: GraphBlock, *, max_entries: int = 2**18) -> Iterator[SizeBatch]:
+def batches_by_size(block: GraphStructure, *, max_entries: int = 2**18) -> Iterator[SizeBatch]:
     """Yield every graph of a block with at least one node exactly once, in batches of equal size.
 
     Args:

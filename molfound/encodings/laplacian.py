@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from molfound.chem.graphs import GraphBlock
+from molfound.chem.graphs import GraphStructure
 from molfound.encodings.by_size import batches_by_size
 from molfound.encodings.registry import Parts, encoding
 
@@ -17,7 +17,7 @@ _SAME_EIGENVALUE = 1e-6
 
 @encoding("laplacian", parts={"magnitudes": "node", "eigenvalues": "graph"})
 def laplacian(
-    block: GraphBlock,
+    block: GraphStructure,
     *,
     pairs: Annotated[int, Field(ge=1)] = 8,
     normalization: Literal["none", "symmetric"] = "none",

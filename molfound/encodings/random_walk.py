@@ -5,13 +5,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from molfound.chem.graphs import GraphBlock
+from molfound.chem.graphs import GraphStructure
 from molfound.encodings.by_size import batches_by_size
 from molfound.encodings.registry import Parts, encoding
 
 
 @encoding("random_walk", parts={"probabilities": "node"})
-def random_walk(block: GraphBlock, *, steps: Annotated[int, Field(ge=1)] = 16) -> Parts:
+def random_walk(block: GraphStructure, *, steps: Annotated[int, Field(ge=1)] = 16) -> Parts:
     r"""Return the probability that a walk from each node is back at it after 1, 2, …, `steps` steps.
 
     A walk leaves a node by each of its bonds with the same probability; it is the diagonal of the powers of

@@ -328,6 +328,17 @@ def test_an_encoding_of_the_wrong_level_is_told_and_not_stored(
         prepare(small, encodings={"wrong_level_in_test": {}})
 
 
+def test_an_encoding_that_reads_codes_is_told_whatever_is_built(small: Manifest, prepare: Prepare) -> None:
+    @encoding("reads_codes_in_prepare_test", parts={"x": "node"})
+    def codes(block: GraphBlock) -> dict[str, np.ndarray]:
+        return {"x": block.node_codes.sum(1, dtype=float)[:, None]}
+
+    for _ in range(2):
+        with pytest.raises(MolfoundError, match="encoding 'reads_codes_in_prepare_test' reads node_codes"):
+            prepare(small, encodings={"reads_codes_in_prepare_test": {}})
+        prepare(small)
+
+
 def test_atoms_alone_can_have_features(small: Manifest, prepare: Prepare) -> None:
     report = prepare(small, features=FeaturesConfig(atoms=("charge",), bonds=()))
     arrays = GraphStore.open(report.folder, report.families).load()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molfound.chem import GraphBlock
+from molfound.chem import GraphBlock, GraphStructure, featurize_smiles
 from molfound.encodings import compute_encoding, encoding, encodings, part_levels, part_widths
 from molfound.errors import MolfoundError
 from tests.chem.examples import rewritten
@@ -120,6 +120,48 @@ def test_a_part_that_is_not_a_row_for_each_of_its_level_is_refused(level, shape,
 
     with pytest.raises(MolfoundError, match=rf"encoding '{re.escape(name)}': part 'x' {message}"):
         compute_encoding(name, block_of_smiles("CCO", "CC"), {})
+
+
+@pytest.mark.parametrize("codes", ["node_codes", "bond_codes"])
+def test_an_encoding_that_reads_codes_is_told(codes):
+    name = f"reads_{codes}_in_test"
+
+    @encoding(name, parts={"x": "node"})
+    def coded(block: GraphBlock) -> dict[str, np.ndarray]:
+        return {"x": np.full((block.node_count, 1), getattr(block, codes).sum(dtype=float))}
+
+    block, _, _ = featurize_smiles(["CCO"], ["charge"], ["bond_type"])
+    with pytest.raises(MolfoundError, match=f"encoding '{name}' reads {codes}: .* the structure of graphs alone"):
+        compute_encoding(name, block, {})
+
+
+def test_a_width_that_depends_on_the_graphs_is_refused():
+    name = "width_in_test"
+
+    @encoding(name, parts={"x": "node", "y": "node"})
+    def one_hot(block: GraphStructure) -> dict[str, np.ndarray]:
+        return {"y": np.zeros((block.node_count, 2)), "x": np.zeros((block.node_count, block.edge_count + 1))}
+
+    assert part_widths(name, {}) == {f"{name}.x": 1, f"{name}.y": 2}
+    compute_encoding(name, block_of_smiles("C", "N"), {})
+    with pytest.raises(MolfoundError, match=rf"encoding part '{name}\.x' is 5 wide here and 1 wide for a lone atom"):
+        compute_encoding(name, block_of_smiles("CCO"), {})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [65504.0, -65504.0, 65520.0, -1e5, 1e305, np.inf])
+def test_a_value_beyond_float16_is_refused(value):
+    name = f"large_in_test_{value}"
+
+    @encoding(name, parts={"x": "graph"})
+    def large(block: GraphStructure) -> dict[str, np.ndarray]:
+        return {"x": np.array([[np.nan, value]] * block.graph_count).reshape(-1, 2)}
+
+    if abs(value) < 65505:
+        assert compute_encoding(name, block_of_smiles("C"), {})[f"{name}.x"][0, 1] == value
+    else:
+        with pytest.raises(MolfoundError, match=re.escape(f"'{name}.x' has the value {value:g}: ")):
+            compute_encoding(name, block_of_smiles("C"), {})
 
 
 def test_options_reach_the_encoding_and_widths():
