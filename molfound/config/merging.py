@@ -38,7 +38,7 @@ def merged(base: Any, over: Any, place: Place) -> Any:
     (and a split where its kind does), because options belong to one component: over ``{name: huber, delta: 1}``,
     ``{delta: 2}`` and ``{name: huber, delta: 2}`` set an option, ``{name: mae}`` leaves no ``delta``, and the bare name
     ``huber`` is huber with its own defaults. Options laid over a bare name, or over nothing where the schema has a
-    default component, join that component.
+    default component, join that component. A component's option may be a component too, such as an encoder's layer.
 
     Args:
         base: what stands there; `PydanticUndefined` for nothing.
@@ -49,7 +49,7 @@ def merged(base: Any, over: Any, place: Place) -> Any:
         return over
     if base is PydanticUndefined and place.shape == "component":
         base = place.default
-    if place.shape == "component" and isinstance(base, str):
+    if place.tag == "name" and isinstance(base, str):
         base = {"name": base}
     if not isinstance(base, Mapping) or (place.tag in over and over[place.tag] != base.get(place.tag)):
         base = {}

@@ -101,6 +101,18 @@ def test_options_join_a_bare_name_and_a_default_component(write: Write, base: Pa
     assert load_config(child).model.readout == Component("pool", {"pooling": ["max"]})
 
 
+def test_options_join_the_bare_name_of_a_component_within_a_component(write: Write, base: Path) -> None:
+    named, hidden = "model.encoder.layer=gin", "model.encoder.layer.hidden=192"
+    layers = [load_config(base, over).model.encoder.options["layer"] for over in ([named, hidden], [hidden, named])]
+    assert layers == [{"name": "gin", "hidden": 192}, "gin"]
+    child = write("child.yaml", "extends: base.yaml\nmodel: {encoder: {layer: gin}}\n")
+    grandchild = write("grandchild.yaml", f"extends: {child}\nmodel: {{encoder: {{layer: {{hidden: 192}}}}}}\n")
+    assert load_config(grandchild).model.encoder.options["layer"] == {"name": "gin", "hidden": 192}
+    assert load_config(child, [f"{named}e", "model.encoder.layer={name: gin}"]).model.encoder.options["layer"] == {
+        "name": "gin"
+    }
+
+
 def test_a_split_whose_kind_changes_is_replaced(base: Path) -> None:
     random = "data.datasets.qm9.split={kind: random, seed: 3}"
     assert load_config(base, [random, "data.datasets.qm9.split={seed: 4}"]).data.datasets["qm9"].split.seed == 4

@@ -207,3 +207,9 @@ def test_an_activation_leaves_a_layer_s_output_alone(
         torch.autograd.grad(values.square().sum(), list(inputs.parameters())) for values in (nodes, expected)
     )
     torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("layer", [{"hidden": 192}, "", {"name": 3}])
+def test_a_layer_without_a_name_is_told(layer: Any) -> None:
+    with pytest.raises(MolfoundError, match=r"encoder 'gnn', option 'layer': .*\{name: NAME, option: value\}"):
+        encoders.build("gnn", encoder_inputs(16, {}), layer=layer)

@@ -5,11 +5,13 @@ from itertools import islice
 from typing import Any
 
 import torch
+from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from molfound.config.component import Component
 from molfound.config.schema import Count, Dropout
 from molfound.data.batch import GraphBatch
+from molfound.errors import MolfoundError
 from molfound.nn.aggregation import Adjacency
 from molfound.nn.blocks import Activation, Norm, hidden_parts
 from molfound.nn.edge_table import EdgeGroups, EdgeTable
@@ -40,7 +42,7 @@ class GNN(Encoder):
         residual: whether each block adds its input to its output.
 
     Raises:
-        MolfoundError: an unknown layer or layer option.
+        MolfoundError: an unknown layer or layer option, or options without the layer's name.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class GNN(Encoder):
     ) -> None:
         super().__init__(inputs)
         self.inputs = network = InputNetwork(inputs)
-        chosen = Component.of(layer)
+        chosen = _component(layer)
         edge_width = network.edge_width if layers[chosen.name].uses_edges else 0
         self.bonds = BondFeatures(network.bond_sizes, edge_width) if edge_width else None
         widths = [network.node_width] + [width] * depth
@@ -97,6 +99,13 @@ class GNN(Encoder):
             return features
         count = batch.bond_codes.shape[0]
         return EdgeTable(torch.empty(count, 0, device=batch.bond_codes.device), EdgeGroups(batch.edge_bond, count))
+
+
+def _component(layer: str | dict[str, Any]) -> Component:
+    try:
+        return Component.of(layer)
+    except PydanticCustomError as error:
+        raise MolfoundError(f"encoder 'gnn', option 'layer': {error} (got {layer!r})") from None
 
 
 class Block(nn.Module):
