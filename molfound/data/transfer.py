@@ -139,8 +139,9 @@ def _continue(source: Source, part: Path, progress: TransferProgress) -> None:
 def _read(source: Source, stream: IO[bytes]) -> bytes:
     try:
         return stream.read(CHUNK)
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        raise TransferCutError(f"the connection to {source.name} broke ({error or type(error).__name__})") from error
+    except (http.client.HTTPException, OSError) as error:
+        # Not left to who writes: an error of the connection may have the number of one of the disk's.
+        raise TransferCutError(f"reading {source.name} broke off ({error or type(error).__name__})") from error
 
 
 def _note(part: Path) -> Path:
@@ -193,7 +194,7 @@ def _open_url(url: str, start: int, version: str | None) -> Iterator[Opened]:
                 raise _answered(url, error) from error
             yield Opened(io.BytesIO(), start, whole, version)
         return
-    except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException) as error:
+    except (http.client.HTTPException, OSError) as error:
         raise _unreached(url, error) from error
     with answer:
         continued = answer.status == 206

@@ -2,8 +2,10 @@ import hashlib
 import json
 import shutil
 import socket
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -109,6 +111,38 @@ def test_a_cut_transfer_is_continued_where_it_was_cut(tmp_path: Path, server: Fi
     fetch(manifest(server, SHA), tmp_path)
     assert server.asked == [None, "bytes=5000-", "bytes=5300-"]
     assert names(tmp_path / "mix") == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac"),
+        OSError(113, "No route to host"),
+        PermissionError(13, "Permission denied"),
+        TimeoutError("timed out"),
+    ],
+)
+@pytest.mark.parametrize("when", ["asked", "read"])
+def test_a_connection_that_breaks_is_tried_again(
+    tmp_path: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch, error: OSError, when: str
+) -> None:
+    broken = HTTPConnection if when == "asked" else HTTPResponse
+    name = "getresponse" if when == "asked" else "read"
+    sound, errors = getattr(broken, name), [error]
+
+    def breaks_once(self: Any, *arguments: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return sound(self, *arguments)
+
+    monkeypatch.setattr(broken, name, breaks_once)
+    fetch(manifest(server, SHA), tmp_path)
+    errors += [error] * 3
+    (tmp_path / "mix" / "a.csv").unlink()
+    with pytest.raises(
+        MolfoundError, match=r"(cannot reach|reading) .*127.0.0.1.*; what has come is kept: run it again"
+    ):
+        fetch(manifest(server), tmp_path)
 
 
 def test_a_transfer_that_is_cut_too_often_is_continued_by_the_next_fetch(tmp_path: Path, server: FileServer) -> None:
