@@ -152,14 +152,21 @@ class BatchLimits:
         """Return the limits that a configuration sets."""
         return cls(config.size, config.nodes, config.edges, config.pairs, config.bucket)
 
-    def budgets(self, node_counts: Positions, edge_counts: Positions) -> dict[str, tuple[int, Positions]]:
-        """Return by name each bound on a sum that is set, and what each molecule adds to the sum."""
-        added = {
-            "nodes": (self.nodes, node_counts),
-            "edges": (self.edges, edge_counts),
-            "pairs": (self.pairs, node_counts.astype(np.int64) ** 2),
-        }
-        return {name: (limit, counts) for name, (limit, counts) in added.items() if limit is not None}
+    def budgets(
+        self, chosen: Positions, node_counts: Positions, edge_counts: Positions
+    ) -> dict[str, tuple[int, Positions]]:
+        """Return by name each bound on a sum that is set, and what each chosen molecule adds to the sum.
+
+        Nothing is gathered for bounds that are not set: of a hundred million molecules that is gigabytes.
+        """
+        found = {}
+        if self.nodes is not None:
+            found["nodes"] = (self.nodes, node_counts[chosen])
+        if self.edges is not None:
+            found["edges"] = (self.edges, edge_counts[chosen])
+        if self.pairs is not None:
+            found["pairs"] = (self.pairs, node_counts[chosen].astype(np.int64) ** 2)
+        return found
 
 
 class MixtureSampler:
@@ -191,7 +198,7 @@ class MixtureSampler:
         for name, pool in pools.items():
             if len(pool.positions) == 0:
                 raise MolfoundError(f"dataset '{name}' has no molecule in its training part")
-            budgets = limits.budgets(node_counts[pool.positions], edge_counts[pool.positions])
+            budgets = limits.budgets(pool.positions, node_counts, edge_counts)
             for what, (limit, counts) in budgets.items():
                 largest = int(counts.max())
                 if largest > limit:
@@ -236,7 +243,7 @@ def cut(order: Positions, limits: BatchLimits, node_counts: Positions, edge_coun
     """Cut an order of positions into consecutive batches, each as long as the limits allow and at least one long."""
     budgets = [
         (limit, np.concatenate(([0], np.cumsum(counts, dtype=np.int64))))
-        for limit, counts in limits.budgets(node_counts[order], edge_counts[order]).values()
+        for limit, counts in limits.budgets(order, node_counts, edge_counts).values()
     ]
     if not budgets:
         return [order[i : i + limits.graphs] for i in range(0, len(order), limits.graphs)]

@@ -1,5 +1,6 @@
 """The order of samples: a pure function of seed, epoch and position, fair to every molecule."""
 
+import tracemalloc
 from collections.abc import Iterable
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molfound.data.sampler import BatchLimits, MixtureSampler, Pool, bucketed, cut, permutation
+from molfound.data.sampler import BatchLimits, BlockPool, MixtureSampler, Pool, bucketed, cut, permutation
 from molfound.errors import MolfoundError
 
 COUNTS = np.full(1000, 5)
@@ -96,7 +97,19 @@ def test_an_empty_training_part_is_named() -> None:
 def test_a_molecule_with_too_many_pairs_is_named() -> None:
     with pytest.raises(MolfoundError, match=r"dataset 'a' has a molecule of 25 pairs.*data\.batch\.pairs=24"):
         sampler(limits=BatchLimits(8, pairs=24), a=1.0)
-    assert sampler(limits=BatchLimits(8, pairs=25), a=1.0).batches(0)
+    assert list(sampler(limits=BatchLimits(8, pairs=25), a=1.0).batches(0))
+
+
+def test_nothing_is_gathered_for_limits_that_are_not_set() -> None:
+    molecules = 200_000
+    nodes, edges = np.full(molecules, 25, np.uint16), np.full(molecules, 54, np.uint32)
+    pools = {"a": BlockPool(np.arange(molecules), np.arange(0, molecules + 1, 1000))}
+    tracemalloc.start()
+    try:
+        MixtureSampler(pools, BatchLimits(960), nodes, edges, 0, 4)
+        assert tracemalloc.get_traced_memory()[1] < molecules
+    finally:
+        tracemalloc.stop()
 
 
 def by_size(seed: int, limits: BatchLimits) -> tuple[MixtureSampler, np.ndarray]:
