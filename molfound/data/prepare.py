@@ -317,6 +317,8 @@ def _check_columns(
     table.require([manifest.smiles, *([manifest.weight] if manifest.weight is not None else [])])
     if not pa.types.is_string(table.types[manifest.smiles]):
         raise MolfoundError(f"column '{manifest.smiles}' holds {table.types[manifest.smiles]}, not SMILES")
+    if manifest.weight is not None and not holds_numbers(table.types[manifest.weight]):
+        raise MolfoundError(f"column '{manifest.weight}' holds {table.types[manifest.weight]}, and weights are numbers")
     for name, task in tasks.items():
         fits, what = (holds_numbers, "numbers") if task.level == "graph" else (holds_lists, "lists of numbers")
         for column in labels[name]:

@@ -170,6 +170,14 @@ def test_a_weight_that_is_none_rejects_its_row(tmp_path: Path, prepare: Prepare,
     assert (arrays.rows.tolist(), arrays.weights.tolist()) == ([0, 2], [1, 0])
 
 
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.list_(pa.float64())])
+def test_a_weight_column_of_no_numbers_is_refused(tmp_path: Path, prepare: Prepare, kind: pa.DataType) -> None:
+    columns = {"smiles": ["C", "CC"], "a": [1, 2], "b": [1, 2], "w": pa.nulls(2, kind)}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    with pytest.raises(MolfoundError, match=r"column 'w' holds (timestamp|list).*, and weights are numbers"):
+        prepare(manifest_of(["t.parquet"], weight="w"))
+
+
 def test_labels_of_atoms_bonds_and_pairs_come_from_a_parquet_table(tmp_path: Path, prepare: Prepare) -> None:
     smiles = ["CCO", "[OH:1][CH2:3][CH3:2]", "C=O", "CN"]
     frame = pd.DataFrame(
