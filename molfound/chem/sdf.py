@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rdkit import Chem
 
-from molfound.chem.parsing import Rejection, silenced_rdkit
+from molfound.chem.parsing import Rejection, parse, silenced_rdkit
 
 END = "$$$$"
 
@@ -71,6 +71,46 @@ def read_molfile(molfile: str) -> Chem.Mol | Rejection:
     with silenced_rdkit():
         molecule = Chem.MolFromMolBlock(molfile) or Chem.MolFromMolBlock(molfile, sanitize=False)
         return molecule or Rejection("invalid_molfile", "the record has no Molfile that can be read")
+
+
+def mapped_smiles(molfile: str) -> str | None:
+    """Return the SMILES of a Molfile with atom-map numbers from 1, the order of its atoms, or None if there is none.
+
+    The order is that in which a prediction tells values of the Molfile's atoms, hydrogens that are left out aside. Of a
+    molecule that chemistry forbids, the SMILES is that of `molfile_smiles`, so that parsing it tells why.
+
+    Example:
+        >>> mapped_smiles(Chem.MolToMolBlock(Chem.MolFromSmiles("OCC")))
+        '[OH:1][CH2:2][CH3:3]'
+    """
+    molecule = _ordered(molfile)
+    if isinstance(molecule, Rejection):
+        text = molfile_smiles(molfile)
+        # Where the text could be read after all, labels would follow its order of atoms.
+        return text if isinstance(parse(text), Rejection) else None
+    for atom in molecule.GetAtoms():
+        atom.SetAtomMapNum(atom.GetIdx() + 1)
+    return Chem.MolToSmiles(molecule, canonical=False)
+
+
+def molfile_bonds(molfile: str) -> list[tuple[int, int]]:
+    """Return the bonds of a Molfile in its order, each from its first atom to its second, without those left out.
+
+    Atoms are numbered from 0, one less than in `mapped_smiles`. There is no bond where no molecule can be read.
+
+    Example:
+        >>> molfile_bonds(Chem.MolToMolBlock(Chem.MolFromSmiles("OCC")))
+        [(0, 1), (1, 2)]
+    """
+    molecule = _ordered(molfile)
+    bonds = [] if isinstance(molecule, Rejection) else molecule.GetBonds()
+    return [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in bonds]
+
+
+def _ordered(molfile: str) -> Chem.Mol | Rejection:
+    """Return the molecule of a Molfile as the graph of a prediction has it, however large."""
+    molecule = read_molfile(molfile)
+    return molecule if isinstance(molecule, Rejection) else parse(molecule, max_heavy_atoms=molecule.GetNumAtoms())
 
 
 def _record(lines: list[str]) -> SdfRecord:

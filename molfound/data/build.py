@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from molfound.chem.graphs import GraphBlock, featurize_smiles
 from molfound.chem.parsing import Rejection, parse_aloud, silenced_rdkit, without_map_numbers
 from molfound.chem.scaffolds import murcko_scaffold
+from molfound.chem.sdf import molfile_bonds
 from molfound.data.cells import Problem, read_numbers
 from molfound.data.coordinates import block_conformers, coordinates_table
 from molfound.data.families import Family
@@ -176,11 +177,17 @@ def _labels(family: Family, block: Block) -> Shard:
         pairs = graph_labels(columns, recipe["kind"], recipe["classes"])
     else:
         smiles = [block.smiles[position] or "" for position in block.kept.tolist()]
-        order = item_order(recipe["level"], len(block.rows), block.kept, block.molecules, smiles, block.graphs)
+        bonds = _bonds(block, recipe["bonds"]) if "bonds" in recipe else None
+        order = item_order(recipe["level"], len(block.rows), block.kept, block.molecules, smiles, block.graphs, bonds)
         pairs = item_labels(columns, recipe["kind"], recipe["classes"], order)
     kept = np.ones(len(block.rows), np.bool_)
     kept[list(pairs.problems)] = False
     return Shard(labels_table(block.rows, kept, pairs), block.rejected(pairs.problems))
+
+
+def _bonds(block: Block, molfiles: str) -> list[list[tuple[int, int]]]:
+    """Return the bonds of the molecules in the order of their Molfiles, the column of this name."""
+    return [molfile_bonds(molfile) for molfile in block.columns[molfiles].take(pa.array(block.kept)).to_pylist()]
 
 
 def _weights(family: Family, block: Block) -> Shard:

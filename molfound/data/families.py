@@ -90,6 +90,7 @@ def requested_families(
     scaffolds: bool = False,
     coordinates: CoordinateSource | None = None,
     drawings: bool = False,
+    molfiles: str | None = None,
 ) -> tuple[Family, ...]:
     """Return the families that hold all of this of a dataset, the graphs first.
 
@@ -104,6 +105,7 @@ def requested_families(
         scaffolds: whether the Murcko scaffolds are wanted.
         coordinates: where coordinates come from, if they are wanted.
         drawings: whether those of drawings are wanted beside them.
+        molfiles: the column of the Molfiles whose bonds labels of edges follow; None: they follow the SMILES.
 
     Raises:
         MolfoundError: an unknown feature, encoding or option, with the nearest.
@@ -127,14 +129,11 @@ def requested_families(
         Family(f"encodings/{name}", smiles, {**parsing, **_encoding_recipe(name, options)})
         for name, options in encodings.items()
     ]
-    families += [
-        Family(
-            f"labels/{name}",
-            (*smiles, *labels[name]),
-            {**(cut if task.level == "graph" else parsing), **_label_recipe(task, labels[name])},
-        )
-        for name, task in tasks.items()
-    ]
+    for name, task in tasks.items():
+        followed = {"bonds": molfiles} if task.level == "edge" and molfiles is not None else {}
+        columns = (*smiles, *labels[name], *followed.values())
+        recipe = {**(cut if task.level == "graph" else parsing), **_label_recipe(task, labels[name]), **followed}
+        families.append(Family(f"labels/{name}", columns, recipe))
     if manifest.weight is not None:
         families.append(Family("weights", (*smiles, manifest.weight), cut))
     if scaffolds:

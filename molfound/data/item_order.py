@@ -56,12 +56,13 @@ def item_order(
     molecules: Sequence[Chem.Mol],
     smiles: Sequence[str],
     graphs: GraphBlock,
+    bonds: Sequence[Sequence[tuple[int, int]]] | None = None,
 ) -> ItemOrder:
     """Return the order of the items of a block of rows.
 
     Lists of atoms follow the SMILES, or its atom-map numbers where these are 1 to n (or, written out, 0 to n - 1);
     pairs (i, j) of atoms stand at i·n + j, both numbered so. Lists of edges have two values per bond, in the order of
-    RDKit's bonds: from its begin to its end atom, then back.
+    RDKit's bonds, or of `bonds`: from its begin to its end atom, then back.
 
     Args:
         level: what is labelled.
@@ -70,28 +71,70 @@ def item_order(
         molecules: ``[G]``, these molecules.
         smiles: ``[G]``, their SMILES.
         graphs: their graphs.
+        bonds: ``[G]``, the bonds of each as lists of edges follow them, atoms numbered from 0 as lists of atoms are.
     """
-    atoms = np.zeros(rows, np.int64)
-    atoms[kept] = np.diff(graphs.node_ptr)
     known = np.zeros(rows, np.bool_)
     known[kept] = True
     ambiguous = np.zeros(rows, np.bool_)
     if level == "edge":
         edges = np.zeros(rows, np.int64)
         edges[kept] = np.diff(graphs.edge_ptr)
-        return ItemOrder(NOUNS[level], level, edges, known, ambiguous, offsets(edges), _edge_places(molecules, graphs))
+        if bonds is None:
+            places = _edge_places(molecules, graphs)
+        else:
+            places, open_orders = _listed_places(molecules, smiles, bonds, graphs)
+            ambiguous[kept] = open_orders
+        return ItemOrder(NOUNS[level], level, edges, known, ambiguous, offsets(edges), places)
+    atoms = np.zeros(rows, np.int64)
+    atoms[kept] = np.diff(graphs.node_ptr)
     ptr = offsets(atoms)
     order = np.arange(ptr[-1]) - np.repeat(ptr[:-1], atoms)
     for position, molecule, text in zip(kept.tolist(), molecules, smiles, strict=True):
         if MAPPED.search(text):
-            numbers = np.array([atom.GetAtomMapNum() for atom in molecule.GetAtoms()])
-            first = 0 if ":0]" in text else 1
-            if np.array_equal(np.sort(numbers), np.arange(first, first + len(numbers))):
-                order[ptr[position] : ptr[position + 1]] = np.argsort(numbers)
-            else:
+            found = _numbered_atoms(molecule, text)
+            if found is None:
                 ambiguous[position] = True
+            else:
+                order[ptr[position] : ptr[position + 1]] = found
     counts = atoms if level == "node" else atoms**2
     return ItemOrder(NOUNS[level], level, counts, known, ambiguous, ptr, order)
+
+
+def _numbered_atoms(molecule: Chem.Mol, text: str) -> NDArray[np.int64] | None:
+    """Return the atoms in the order of their atom-map numbers, or None where these leave it open."""
+    numbers = np.array([atom.GetAtomMapNum() for atom in molecule.GetAtoms()])
+    first = 0 if ":0]" in text else 1
+    if not np.array_equal(np.sort(numbers), np.arange(first, first + len(numbers))):
+        return None
+    return np.argsort(numbers)
+
+
+def _listed_places(
+    molecules: Sequence[Chem.Mol],
+    smiles: Sequence[str],
+    bonds: Sequence[Sequence[tuple[int, int]]],
+    graphs: GraphBlock,
+) -> tuple[NDArray[np.int64], list[bool]]:
+    """Return, for both edges of each listed bond, the local number in the graph; and where the order is open."""
+    places = np.zeros(graphs.edge_count, np.int64)
+    open_orders = []
+    for g, (molecule, text, pairs) in enumerate(zip(molecules, smiles, bonds, strict=True)):
+        edges, n = slice(graphs.edge_ptr[g], graphs.edge_ptr[g + 1]), molecule.GetNumAtoms()
+        # Ascending, for edges are sorted by target, then source.
+        words = graphs.edge_target[edges].astype(np.int64) * n + graphs.edge_source[edges]
+        atoms, ends = _numbered_atoms(molecule, text), np.array(pairs, np.int64).reshape(-1, 2)
+        wanted = None if atoms is None or (ends >= n).any() else _words(atoms[ends], n)
+        fits = wanted is not None and np.array_equal(np.sort(wanted), words)
+        if wanted is not None and fits:
+            places[edges] = np.searchsorted(words, wanted)
+        open_orders.append(not fits)
+    return places, open_orders
+
+
+def _words(ends: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return a number for the edge from begin to end of each bond, and for the one back: n times target, and source."""
+    begin, end = ends.T
+    return np.stack([end * n + begin, begin * n + end], axis=1).reshape(-1)
 
 
 def _edge_places(molecules: Sequence[Chem.Mol], graphs: GraphBlock) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from molfound.data.progress import MoleculeProgress
 from molfound.data.row_lists import FLAT_FILE, REJECTED_FILE, listed, reason_counts, write_lists
 from molfound.data.shards import held, remove_partials, writing_to
 from molfound.data.store import GraphStore
+from molfound.data.table_files import MAPPED_SMILES, MOLFILE, SMILES
 from molfound.data.tables import Table, expand_columns
 from molfound.data.workers import Builders, shard_builders
 from molfound.errors import MolfoundError
@@ -118,6 +119,7 @@ def prepare_dataset(
             scaffolds=scaffolds,
             coordinates=None if data.conformers is None else coordinate_source(manifest, data.conformers, table),
             drawings=data.conformers is not None and data.conformers.drawn > 0,
+            molfiles=MOLFILE if table.is_sdf and manifest.smiles == MAPPED_SMILES else None,
         )
         return _Preparation(manifest, table, families, data, folder, writable, plugins, progress).run()
 
@@ -320,6 +322,11 @@ def _check_columns(
     if manifest.weight is not None and not holds_numbers(table.types[manifest.weight]):
         raise MolfoundError(f"column '{manifest.weight}' holds {table.types[manifest.weight]}, and weights are numbers")
     for name, task in tasks.items():
+        if task.level != "graph" and table.is_sdf and manifest.smiles == SMILES:
+            raise MolfoundError(
+                f"task '{name}' is at {task.level} level, whose labels are in the order of the SDF's atoms and bonds; "
+                f"column '{SMILES}' has another: write smiles: {MAPPED_SMILES} in the manifest"
+            )
         fits, what = (holds_numbers, "numbers") if task.level == "graph" else (holds_lists, "lists of numbers")
         for column in labels[name]:
             if not fits(table.types[column]):

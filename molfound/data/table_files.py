@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,13 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from molfound.chem.sdf import END, molfile_smiles, sdf_records
+from molfound.chem.sdf import END, SdfRecord, mapped_smiles, molfile_smiles, sdf_records
 from molfound.data.column_types import plain_type
 from molfound.errors import MolfoundError
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LISTS = (".smi", ".smiles", ".txt")
 SDF = ".sdf"
+SMILES, MAPPED_SMILES, MOLFILE = "smiles", "mapped_smiles", "molfile"  # columns of an SDF, of its structures
 READ_BYTES = 8 << 20  # of a delimited file at a time, of which Arrow reads some thirty ahead; no row may be longer
 READ_ROWS = 1024  # of a Parquet file at a time, which may have thousands of columns
 READ_RECORDS = 1024  # of an SDF at a time
@@ -49,6 +51,11 @@ class TableFile(Protocol):
 def is_table_file(name: str) -> bool:
     """Whether a file of this name would be read as a table."""
     return _kind(Path(name)) is not None
+
+
+def is_sdf(path: Path) -> bool:
+    """Whether a file of this name would be read as an SDF."""
+    return _kind(path) == SDF
 
 
 def open_table_file(path: Path) -> TableFile:
@@ -160,7 +167,10 @@ class _ParquetFile:
 
 
 class _SdfFile:
-    """An SDF: the canonical SMILES of its molecules, their Molfiles, and the properties of the file's beginning."""
+    """An SDF: SMILES of its molecules, their Molfiles, and the properties of the file's beginning.
+
+    A property of the name of one of the structure's columns is the column ``property_`` and its name.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -171,7 +181,12 @@ class _SdfFile:
         if not records:
             raise MolfoundError(f"{path} has no record in its first {READ_BYTES:,} bytes")
         properties = dict.fromkeys(name for record in records for name in record.properties)
-        self.types = {name: pa.string() for name in ("smiles", "molfile", *properties)}
+        self._cells: dict[str, Callable[[SdfRecord], str | None]] = {**STRUCTURE}
+        for name in properties:
+            column = f"property_{name}" if name in STRUCTURE else name
+            _unique([*self._cells, column], path)
+            self._cells[column] = partial(_property, name)
+        self.types = {name: pa.string() for name in self._cells}
         self._rows = round(len(records) / share)
 
     def about_rows(self) -> int:
@@ -182,15 +197,19 @@ class _SdfFile:
         with _stream(self.path) as stream:
             records = sdf_records(io.TextIOWrapper(stream, "utf-8-sig"))
             while some := list(islice(records, READ_RECORDS)):
-                cells = {
-                    "smiles": [molfile_smiles(record.molfile) for record in some] if "smiles" in columns else [],
-                    "molfile": [record.molfile for record in some],
-                }
-                arrays = [
-                    pa.array(cells.get(name) or [record.properties.get(name) for record in some], pa.string())
-                    for name in columns
-                ]
+                arrays = [pa.array(map(self._cells[name], some), pa.string()) for name in columns]
                 yield pa.record_batch(arrays, schema=schema)
+
+
+def _property(name: str, record: SdfRecord) -> str | None:
+    return record.properties.get(name)
+
+
+STRUCTURE: dict[str, Callable[[SdfRecord], str | None]] = {
+    SMILES: lambda record: molfile_smiles(record.molfile),
+    MAPPED_SMILES: lambda record: mapped_smiles(record.molfile),
+    MOLFILE: lambda record: record.molfile,
+}
 
 
 def _is_zipped(path: Path) -> bool:

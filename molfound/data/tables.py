@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from molfound.data.column_types import common_type, plain
-from molfound.data.table_files import open_table_file, readable
+from molfound.data.table_files import is_sdf, open_table_file, readable
 from molfound.errors import MolfoundError, did_you_mean
 
 MOST_TEXT = (1 << 31) - 1  # bytes of an array, which Arrow counts in 31 bits
@@ -18,9 +18,10 @@ class Table:
 
     Cells of CSV and TSV files are text; an empty line is no row. Parquet columns keep their types, with text as plain
     strings whatever its encoding in the file, and decimals as float64. A SMILES file has no header and the one column
-    ``smiles``, the first word of each line. An SDF has the columns ``smiles`` (canonical), ``molfile`` and one for each
-    property of the records at its beginning. A column whose type is not the same in all files is read as one that
-    holds all: wider numbers, or text.
+    ``smiles``, the first word of each line. An SDF has the columns ``smiles`` (canonical), ``mapped_smiles`` (with
+    atom-map numbers in the order of the Molfile's atoms), ``molfile`` and one for each property of the records at its
+    beginning, ``property_smiles`` for one that has such a name itself. A column whose type is not the same in all files
+    is read as one that holds all: wider numbers, or text.
 
     Args:
         paths: the files, by their ending ``.csv``, ``.tsv``, ``.smi``, ``.smiles``, ``.txt``, ``.sdf`` (plain or
@@ -33,6 +34,7 @@ class Table:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files = [open_table_file(path) for path in _matching(paths)]
+        self.is_sdf = any(is_sdf(file.path) for file in self._files)
         first = self._files[0]
         self.columns: tuple[str, ...] = tuple(first.types)
         self.types: dict[str, pa.DataType] = dict(first.types)
