@@ -35,7 +35,9 @@ class Index:
         rows: rows of the table, rejected ones included.
         block_rows: rows per shard.
         content: folders of the families of the latest preparation.
-        families: all families, by folder.
+        families: all families of which every shard is there, by folder.
+        incomplete: earlier families of which some shards are those of the present rows; asked for again, the others are
+            made.
     """
 
     dataset: str
@@ -43,6 +45,11 @@ class Index:
     block_rows: int
     content: tuple[str, ...]
     families: Mapping[str, StoredFamily]
+    incomplete: tuple[Family, ...] = ()
+
+    def all_families(self) -> list[Family]:
+        """Return the families, those that are not complete among them."""
+        return [*(stored.family for stored in self.families.values()), *self.incomplete]
 
     def records(self) -> dict[str, ShardRecord]:
         """Return the record of every shard, by its stem."""
@@ -57,6 +64,7 @@ class Index:
             "block_rows": self.block_rows,
             "content": list(self.content),
             "families": {name: asdict(self.families[name]) for name in sorted(self.families)},
+            "incomplete": [asdict(family) for family in sorted(self.incomplete, key=lambda family: family.folder)],
         }
         write_atomically(folder / INDEX, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
@@ -84,12 +92,16 @@ class Index:
         try:
             families = {name: _stored_family(family) for name, family in content["families"].items()}
             known = {name: families[name] for name in content["content"]}
-            return cls(content["dataset"], content["rows"], content["block_rows"], tuple(known), families)
+            incomplete = tuple(map(_family, content.get("incomplete", ())))
+            return cls(content["dataset"], content["rows"], content["block_rows"], tuple(known), families, incomplete)
         except (KeyError, TypeError, AttributeError) as error:
             raise UnreadableIndexError(f"{path} is damaged; prepare the data again (molfound prepare)") from error
 
 
 def _stored_family(content: Mapping[str, Any]) -> StoredFamily:
-    family = content["family"]
     shards = (ShardRecord(**{**shard, "file": FileRecord(**shard["file"])}) for shard in content["shards"])
-    return StoredFamily(Family(family["name"], tuple(family["columns"]), family["recipe"]), tuple(shards))
+    return StoredFamily(_family(content["family"]), tuple(shards))
+
+
+def _family(content: Mapping[str, Any]) -> Family:
+    return Family(content["name"], tuple(content["columns"]), content["recipe"])

@@ -168,7 +168,7 @@ class _Preparation:
         self.records = self.previous.records() if self.previous else {}
         # Families of earlier preparations stay while their shards are those of the present rows.
         wanted = {family.folder for family in families}
-        earlier = [stored.family for stored in self.previous.families.values()] if self.previous else []
+        earlier = self.previous.all_families() if self.previous else []
         self.others = [
             family for family in earlier if family.folder not in wanted and set(family.columns) <= set(table.columns)
         ]
@@ -272,14 +272,23 @@ class _Preparation:
         )
 
     def _write_index(self, index: Index) -> None:
+        here = {
+            family.folder: [stem for stem in self.stems[family.folder] if stem in self.present]
+            for family in self.others
+        }
         kept = {
             family.folder: self._stored(family, self.records)
             for family in self.others
-            if all(stem in self.records and stem in self.present for stem in self.stems[family.folder])
+            if here[family.folder] == self.stems[family.folder] and self.records.keys() >= set(here[family.folder])
         }
+        # Of earlier families under some of whose blocks rows have changed, the other blocks are not made again.
+        incomplete = [family for family in self.others if family.folder not in kept and here[family.folder]]
         families = {**index.families, **kept}
-        replace(index, families=families).write(self.folder)
-        remove_others(self.folder, {shard.file.name for stored in families.values() for shard in stored.shards})
+        replace(index, families=families, incomplete=tuple(incomplete)).write(self.folder)
+        used = {shard.file.name for stored in families.values() for shard in stored.shards}
+        for family in incomplete:
+            used |= {self.present[stem].relative_to(self.folder).as_posix() for stem in here[family.folder]}
+        remove_others(self.folder, used)
 
     def _check_index(self, index: Index) -> None:
         """Refuse an index that does not list what is there, for it cannot be written anew."""

@@ -26,10 +26,10 @@ def present_shards(folder: Path) -> list[Path]:
     return [path for pattern in SHARD_FOLDERS for path in folder.glob(f"{pattern}/[0-9]*-*-*.*")]
 
 
-def remove_others(folder: Path, listed: set[str]) -> None:
-    """Remove the shards that no family lists any more, and folders that become empty."""
+def remove_others(folder: Path, used: set[str]) -> None:
+    """Remove the shards that no family has a use for any more, and folders that become empty."""
     for path in present_shards(folder):
-        if path.relative_to(folder).as_posix() not in listed:
+        if path.relative_to(folder).as_posix() not in used:
             path.unlink()
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()

@@ -222,6 +222,32 @@ def test_a_new_encoding_or_task_builds_its_own_family_only(small: Manifest, prep
     assert prepare(small, data=data_config(max_heavy_atoms=50)).built == 9  # labels of whole molecules stay
 
 
+def test_blocks_that_have_not_changed_stay_for_every_experiment(tmp_path: Path, prepare: Prepare) -> None:
+    def write(smiles: list[str]) -> Manifest:
+        write_csv(tmp_path / "t.csv", {"smiles": smiles, "a": range(len(smiles)), "b": range(len(smiles))})
+        return manifest_of(["t.csv"])
+
+    one, other = ({"laplacian": {"pairs": pairs}} for pairs in (2, 3))
+    for chosen in (one, other):
+        report = prepare(write(SMILES[:9]), encodings=chosen)
+    folder = report.folder
+    manifest = write(SMILES)  # a row more in the last of three blocks
+    assert prepare(manifest, encodings=one).built == 3
+    assert prepare(manifest, encodings=one).built == 0  # and another time, when the other's index is incomplete
+    with pytest.raises(MolfoundError, match="it has no encodings/laplacian as asked for"):
+        GraphStore.open(folder, report.families)
+    damaged = next(path for path in folder.glob(f"{report.families[1].folder}/00001*"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert len(list(damaged.parent.iterdir())) == 2
+    again = prepare(manifest, encodings=other)
+    assert (again.built, again.reused) == (2, 7)
+    assert prepare(manifest, encodings=one).built == 0
+    write_csv(tmp_path / "t.csv", {"smiles": SMILES[::-1], "a": range(10), "b": range(10)})
+    fresh = prepare(manifest, store="fresh", encodings=one)
+    prepare(manifest, encodings=one)
+    assert contents(folder) == contents(fresh.folder)  # of the other, none is of the present rows
+
+
 def test_default_options_said_or_not_are_one_content(small: Manifest, prepare: Prepare) -> None:
     assert prepare(small, encodings={"laplacian": {}}).built == 9
     assert prepare(small, encodings={"laplacian": {"pairs": 8}}).built == 0
