@@ -41,11 +41,15 @@ def listed_coordinates(
     """
     if coordinates is None or len(coordinates) == 0:
         return ConformerProblem("coordinates_missing")
-    flat = np.asarray(coordinates, np.float64).reshape(-1)
+    try:
+        flat = np.asarray(coordinates, np.float64).reshape(-1)
+        listed = None if atomic_numbers is None else _whole_numbers(atomic_numbers)
+    except (ValueError, TypeError, OverflowError):
+        return ConformerProblem("coordinates_unreadable", "no list of numbers, or no list of atomic numbers")
     whole = Chem.AddHs(molecule)
     expected = _elements(whole)
     bare = expected[: molecule.GetNumAtoms()] if (expected[: molecule.GetNumAtoms()] != 1).all() else expected
-    atoms = len(flat) // 3 if atomic_numbers is None else len(atomic_numbers)
+    atoms = len(flat) // 3 if listed is None else len(listed)
     if len(flat) != 3 * atoms or atoms not in (len(expected), len(bare)):
         return ConformerProblem(
             "coordinates_count",
@@ -56,11 +60,11 @@ def listed_coordinates(
     if problem := _flaw(positions):
         return ConformerProblem(problem)
     expected = expected if atoms == len(expected) else bare
-    numbers = expected if atomic_numbers is None else np.asarray(atomic_numbers, np.int64)
+    numbers = expected if listed is None else listed
     if not np.array_equal(np.sort(numbers), np.sort(expected)):
         return ConformerProblem("coordinates_elements", f"{_formula(numbers)}, the molecule is {_formula(expected)}")
     found = _in_order(molecule, numbers, positions, expected)
-    if found is None and atomic_numbers is not None:
+    if found is None and listed is not None:
         found = _matched(whole if atoms == whole.GetNumAtoms() else molecule, molecule, numbers, positions)
     if found is None:
         return ConformerProblem("coordinates_order", "atoms that the molecule bonds lie too far apart")
@@ -244,6 +248,22 @@ def _elements(molecule: Chem.Mol) -> npt.NDArray[np.int64]:
     return np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], np.int64)
 
 
+def _whole_numbers(values: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Return numbers of one list as integers.
+
+    Raises:
+        ValueError: one is missing or not whole, or there is no list of numbers.
+    """
+    numbers = np.asarray(values, np.float64)
+    # Missing ones are NaN here, which equals nothing.
+    if numbers.ndim != 1 or not (np.rint(numbers) == numbers).all() or not (np.abs(numbers) < 1e9).all():
+        raise ValueError("no list of whole numbers")
+    return numbers.astype(np.int64)
+
+
 def _formula(numbers: npt.NDArray[np.int64]) -> str:
-    symbols = [Chem.GetPeriodicTable().GetElementSymbol(int(number)) for number in np.sort(numbers)]
-    return "".join(symbols)
+    return "".join(_symbol(number) for number in np.sort(numbers).tolist())
+
+
+def _symbol(number: int) -> str:
+    return Chem.GetPeriodicTable().GetElementSymbol(number) if 0 <= number < len(_RADII) else f"({number})"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _JSON = json.JSONDecoder(parse_int=float)
 
 MISSING = pa.array(["", "nan", "na", "n/a", "<na>", "null", "none"])
+_MISSING = frozenset(MISSING.to_pylist())
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,15 @@ def holds_lists(kind: pa.DataType) -> bool:
     if pa.types.is_list(kind):
         return holds_numbers(kind.value_type) and not pa.types.is_string(kind.value_type)
     return bool(pa.types.is_string(kind) or pa.types.is_null(kind))
+
+
+def is_missing(text: str) -> bool:
+    """Whether the text of a cell stands for nothing.
+
+    >>> is_missing(" NaN "), is_missing("0")
+    (True, False)
+    """
+    return text.strip().lower() in _MISSING
 
 
 def read_numbers(column: pa.Array) -> Numbers:

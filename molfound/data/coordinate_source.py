@@ -10,6 +10,7 @@ from molfound.chem.conformers import CONFORMER_VERSION
 from molfound.chem.drawings import DRAWING_VERSION
 from molfound.config.schema import ConformersConfig
 from molfound.data.manifest import Manifest
+from molfound.data.table_files import MOLFILE
 from molfound.data.tables import Table
 from molfound.errors import MolfoundError
 
@@ -55,9 +56,13 @@ def coordinate_source(manifest: Manifest, conformers: ConformersConfig, table: T
     if given.column == manifest.smiles:
         return CoordinateSource((), {**version, "source": "cxsmiles"})
     kind = table.types[given.column]
-    if pa.types.is_string(kind):
+    if pa.types.is_string(kind) and given.atomic_numbers is None:
         return CoordinateSource((given.column,), {**version, "source": "molfile"})
-    if not _holds_numbers(kind):
+    if table.is_sdf and given.column == MOLFILE:
+        raise MolfoundError(
+            f"column '{given.column}' holds Molfiles, which tell their elements: leave out coordinates.atomic_numbers"
+        )
+    if not pa.types.is_string(kind) and not _holds_numbers(kind):
         raise MolfoundError(f"column '{given.column}' holds {kind}, no lists of coordinates, Molfiles or CXSMILES")
     if given.atomic_numbers is not None and not _holds_integers(table.types[given.atomic_numbers]):
         raise MolfoundError(
@@ -74,4 +79,5 @@ def _holds_numbers(kind: pa.DataType) -> bool:
 
 
 def _holds_integers(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) and pa.types.is_integer(kind.value_type))
+    """Return whether a column of this type may hold lists of whole numbers; text may, as JSON."""
+    return bool(pa.types.is_string(kind) or (pa.types.is_list(kind) and pa.types.is_integer(kind.value_type)))

@@ -1,5 +1,6 @@
 """Coordinates in the store: what a block's molecules are given, and how a shard holds it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +15,7 @@ from molfound.chem.conformers import ConformerBlock, ConformerOptions, conformer
 from molfound.chem.drawings import drawings_of_smiles
 from molfound.chem.edges import offsets
 from molfound.chem.given_coordinates import cxsmiles_coordinates, listed_coordinates, molblock_coordinates
+from molfound.data.cells import is_missing
 from molfound.data.ragged import flat_values, list_column
 
 
@@ -70,8 +72,9 @@ def block_conformers(
         case "molfile":
             return ConformerBlock.of(list(map(molblock_coordinates, columns[0], molecules)))
         case _:
-            numbers = columns[1] if len(columns) > 1 else [None] * len(smiles)
-            return ConformerBlock.of(list(map(listed_coordinates, molecules, map(_flat, columns[0]), numbers)))
+            numbers = map(_listed, columns[1]) if len(columns) > 1 else [None] * len(smiles)
+            coordinates = map(_flat, map(_listed, columns[0]))
+            return ConformerBlock.of(list(map(listed_coordinates, molecules, coordinates, numbers)))
 
 
 def coordinates_table(rows: NDArray[np.int64], block: ConformerBlock) -> pa.Table:
@@ -104,8 +107,21 @@ def without_coordinates(graphs: int) -> CoordinateArrays:
     return CoordinateArrays(np.zeros((0, 3), np.float32), np.zeros(graphs + 1, np.int64), np.zeros(graphs, np.int64))
 
 
-def _flat(cell: list[Any] | None) -> list[Any] | None:
-    """Return a cell's numbers in one list, be they a list of triples or one list."""
-    if not cell or not isinstance(cell[0], list):
+def _listed(cell: list[Any] | str | None) -> list[Any] | None:
+    """Return a cell's list, which text holds as JSON; text that holds none stays alone in a list, and is no number."""
+    if not isinstance(cell, str):
         return cell
-    return list(chain.from_iterable(triple or [] for triple in cell))
+    if is_missing(cell):
+        return None
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return [cell]
+    return found if isinstance(found, list) else [cell]
+
+
+def _flat(cell: list[Any] | None) -> list[Any] | None:
+    """Return a cell's numbers in one list, be they a list of triples or one list; a mixture stays what it is."""
+    if not cell or not all(isinstance(item, list) for item in cell):
+        return cell
+    return list(chain.from_iterable(cell))

@@ -81,7 +81,8 @@ class GivenCoordinates(Section):
     """Where the table has coordinates of the molecules' atoms."""
 
     column: Text
-    """Lists of numbers in Å, Molfiles, or the column of the SMILES itself where that holds CXSMILES."""
+    """Lists of numbers in Å (in text as JSON, beside `atomic_numbers`), Molfiles, or the column of the SMILES itself
+    where that holds CXSMILES."""
     atomic_numbers: Text | None = None
     """Lists of the atoms that lists of numbers are of; null: the molecule's, with or without its hydrogens behind."""
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data import embedded, lookalike  # noqa: F401 (they register their generators)
-from molfound.data.build import Job, ShardRecord
+from molfound.data.build import Job, RejectedRow, ShardRecord
 from molfound.data.cells import holds_lists, holds_numbers
 from molfound.data.coordinate_source import coordinate_source
 from molfound.data.families import Family, LabelTask, column_digest, requested_families
@@ -262,6 +262,7 @@ class _Preparation:
                 f"data.max_rejected = {self.data.max_rejected:g} allows: {listed(reasons)}; the first is row "
                 f"{first.row} ('{first.input[:40]}'{detail}); see {self.folder / REJECTED_FILE}"
             )
+        self._check_coordinates(store.stored_molecules, flat)
         if self.writable:
             self._write_index(index)
         else:
@@ -269,6 +270,20 @@ class _Preparation:
         built, reused = self.built, len(self.finished) - self.built
         return PreparationReport(
             self.manifest.name, self.folder, self.families, rows, reasons, built, reused, reason_counts(flat)
+        )
+
+    def _check_coordinates(self, molecules: int, flat: Sequence[RejectedRow]) -> None:
+        """Refuse a dataset that should bring coordinates along of which no molecule has any."""
+        conformers = self.data.conformers
+        if conformers is None or conformers.source != "given" or not flat or len(flat) < molecules:
+            return
+        first = flat[0]
+        detail = f": {first.detail}" if first.detail else ""
+        raise MolfoundError(
+            f"dataset '{self.manifest.name}': data.conformers.source is given, and none of {molecules:,} molecules has "
+            f"coordinates; the first is row {first.row} ('{first.input[:40]}', {first.reason}{detail}); text is read "
+            "as Molfiles, or where the manifest names coordinates.atomic_numbers as JSON lists; see "
+            f"{self.folder / FLAT_FILE}"
         )
 
     def _write_index(self, index: Index) -> None:

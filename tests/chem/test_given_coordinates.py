@@ -183,3 +183,27 @@ def test_published_cxsmiles_are_accepted():
     for text in table["smiles"]:
         molecule = parse(text)
         assert coordinates(cxsmiles_coordinates(text, molecule)).shape == (molecule.GetNumAtoms(), 3)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "numbers", "reason"),
+    [
+        ([0.0, 0, 0, 1.4, 0, 0], [6, 200], "coordinates_elements"),
+        ([0.0, 0, 0, 1.4, 0, 0], [6, -1], "coordinates_elements"),
+        ([0.0, 0, 0, 1.4, 0, 0], [6, None], "coordinates_unreadable"),
+        ([0.0, 0, 0, 1.4, 0, 0], [6, 8.5], "coordinates_unreadable"),
+        ([0.0, 0, 0, 1.4, 0, 0], [6, 10**400], "coordinates_unreadable"),
+        ([0.0, 0, 0, 1.4, 0, 0], [[6, 8]], "coordinates_unreadable"),
+        ([None, [1.4, 0, 0]], [6, 8], "coordinates_unreadable"),
+        ([[0.0, 0, 0], None], None, "coordinates_unreadable"),
+        ([[0.0, 0, 0], [1.4, 0]], None, "coordinates_unreadable"),
+        (["text"], None, "coordinates_unreadable"),
+        ([0.0, 0, None, 1.4, 0, 0], [6, 8], "coordinates_not_finite"),
+    ],
+)
+def test_a_cell_that_holds_no_coordinates_is_a_problem_of_its_molecule(coordinates, numbers, reason):
+    assert listed_coordinates(parse("CO"), coordinates, numbers).reason == reason
+
+
+def test_what_is_no_element_is_told_by_its_number():
+    assert listed_coordinates(parse("CO"), [0, 0, 0, 1, 0, 0], [200, -1]).detail == "(-1)(200), the molecule is CO"

@@ -1,10 +1,12 @@
 """Coordinates through preparation, store and batch, against RDKit's and the table's own."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -223,6 +225,87 @@ def test_what_cannot_give_coordinates_is_a_clear_error(tmp_path: Path, prepare: 
     manifest = table_manifest(tmp_path, columns, coordinates={"column": "lists", "atomic_numbers": "lists"})
     with pytest.raises(MolfoundError, match=r"'lists' holds list<.*>, no lists of atomic numbers"):
         prepare(manifest, data=given)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind"), [([6, 200], pa.int64()), ([6, -1], pa.int64()), ([6, None], pa.int64()), ([6, 8], pa.int16())]
+)
+@pytest.mark.parametrize("cell", [[0.0, 0, 0, 1.4, 0, 0], [None, [1.4, 0.0, 0.0]], [[0.0, 0, 0], [1.4, 0]]])
+def test_no_cell_of_coordinates_stops_the_preparation(
+    tmp_path: Path, prepare: Prepare, numbers: list[int | None], kind: pa.DataType, cell: list[Any]
+) -> None:
+    sound = [[0.0, 0, 0], [1.4, 0, 0]] if len(cell) == 2 else [0.0, 0, 0, 1.4, 0, 0]
+    columns = {"smiles": ["CO", "CO"], "xyz": [sound, cell], "z": pa.array([[6, 8], numbers], pa.list_(kind))}
+    manifest = table_manifest(tmp_path, columns, coordinates={"column": "xyz", "atomic_numbers": "z"})
+    report = prepare(manifest, data=data_config(conformers={"source": "given"}))
+    assert loaded(report).batch([0, 1]).with_coordinates.tolist() == [True, cell == sound and numbers == [6, 8]]
+    assert not report.rejected
+
+
+def test_text_holds_lists_as_json_beside_atomic_numbers(tmp_path: Path, prepare: Prepare) -> None:
+    whole, numbers, flat = embedded("CCO")
+    triples = np.reshape(flat, (-1, 3)).tolist()
+    columns = {
+        "smiles": ["CCO"] * 7,
+        "xyz": [json.dumps(flat), json.dumps(triples), "", "[1, 2", "5", json.dumps([*triples[:-1], None]), "NaN"],
+        "z": [json.dumps(numbers)] * 7,
+    }
+    pd.DataFrame(columns | {"a": 1, "b": 2}).to_csv(tmp_path / "t.csv", index=False)
+    manifest = manifest_of(["t.csv"], coordinates={"column": "xyz", "atomic_numbers": "z"})
+    report = prepare(manifest, data=data_config(conformers={"source": "given"}))
+    batch = loaded(report).batch(range(7))
+    assert batch.with_coordinates.tolist() == [True, True, *[False] * 5]
+    expected = whole.GetConformer().GetPositions()[:3].astype(np.float32)
+    np.testing.assert_array_equal(batch.coordinates[:6], np.concatenate([expected, expected]))
+    assert report.flat == {"coordinates_missing": 2, "coordinates_unreadable": 2, "coordinates_count": 1}
+
+
+def test_coordinates_that_no_molecule_has_stop_the_preparation(tmp_path: Path, prepare: Prepare) -> None:
+    given = data_config(conformers={"source": "given"})
+    columns = {"smiles": ["no molecule", "CO"], "xyz": [None, "[0, 0, 0, 1.4, 0, 0]"]}
+    message = (
+        r"dataset 'small': .* none of 1 molecules has coordinates; the first is row 1 \('CO', coordinates_unreadable: "
+        r"no Molfile\); .*names coordinates\.atomic_numbers as JSON lists; see .*without_coordinates\.parquet"
+    )
+    for _ in range(2):
+        with pytest.raises(MolfoundError, match=message):
+            prepare(table_manifest(tmp_path, columns, coordinates={"column": "xyz"}), data=given)
+    assert prepare(table_manifest(tmp_path, columns)).flat == {}
+    molfiles = table_manifest(
+        tmp_path,
+        {"smiles": ["CO"], "z": ["[6, 8]"], "xyz": [Chem.MolToMolBlock(embedded("CO")[0])]},
+        coordinates={"column": "xyz", "atomic_numbers": "z"},
+    )
+    with pytest.raises(MolfoundError, match=r"none of 1 molecules has coordinates; .*'CO', coordinates_unreadable"):
+        prepare(molfiles, data=given)
+
+
+def test_atomic_numbers_beside_the_molfiles_of_an_sdf_are_refused(tmp_path: Path, prepare: Prepare) -> None:
+    block = Chem.MolToMolBlock(embedded("CO")[0])
+    (tmp_path / "m.sdf").write_text(f"{block}> <a>\n1\n\n> <b>\n1\n\n> <z>\n[6, 8]\n\n$$$$\n")
+    for named, refused in (({"atomic_numbers": "z"}, True), ({}, False)):
+        manifest = manifest_of(["m.sdf"], coordinates={"column": "molfile", **named})
+        with pytest.raises(MolfoundError, match="leave out coordinates") if refused else nullcontext():
+            prepare(manifest, data=data_config(conformers={"source": "given"}))
+
+
+def test_rows_without_coordinates_are_read_block_by_block(
+    tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[int, list[str]]] = []
+    one_table = GraphStore._table
+
+    def noted(store: GraphStore, *arguments: Any, **options: Any) -> pa.Table:
+        table = one_table(store, *arguments, **options)
+        read.append((table.num_rows, table.column_names))
+        return table
+
+    manifest = table_manifest(tmp_path, {"smiles": ["*C" if row == 17 else "CC" for row in range(40)]})
+    report = prepare(manifest, data=data_config(conformers={"count": 1, "hang_seconds": None}))
+    monkeypatch.setattr(GraphStore, "_table", noted)
+    flat = GraphStore.open(report.folder, report.families).without_coordinates()
+    assert [(row.row, row.input, row.reason) for row in flat] == [(17, "*C", "no_force_field")]
+    assert sorted(read) == [(1, ["row", "smiles"]), *[(4, ["row", "problem", "detail"])] * 10]
 
 
 def test_a_dataset_without_stands_beside_one_with(tmp_path: Path, prepare: Prepare) -> None:
