@@ -183,11 +183,16 @@ class GraphStore:
     def without_coordinates(self) -> list[RejectedRow]:
         """Return the rows whose molecule has no coordinates, with the reason; none where none were asked for.
 
+        They are read block by block.
+
         Raises:
             MolfoundError: a damaged shard.
         """
         if "coordinates" not in self.families:
             return []
+        return [row for block in range(self.blocks) for row in self.part([block])._flat_rows()]
+
+    def _flat_rows(self) -> list[RejectedRow]:
         table = self._table("coordinates", columns=["row", "problem", "detail"])
         flat = table.filter(table["problem"].is_valid()).to_pylist()
         if not flat:
