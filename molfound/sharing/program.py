@@ -72,7 +72,7 @@ def export_program(name: str | Path, output: Path, *, overwrite: bool = False, a
 
     Raises:
         MolfoundError: a model that has no task, or that torch.export cannot follow; predictions that differ by more
-            than `TOLERANCE`; or a file that is there or cannot be written.
+            than `TOLERANCE`; or a file that is there, is of another kind or cannot be written.
     """
     if output.suffix != SUFFIX:
         raise MolfoundError(f"a program of torch.export is a file that ends in {SUFFIX}, not {output}")
@@ -80,6 +80,8 @@ def export_program(name: str | Path, output: Path, *, overwrite: bool = False, a
     for path in (output, described):
         if path.exists() and not overwrite:
             raise MolfoundError(f"{path} is there already: replace it (--overwrite) or name another")
+    if described.exists() and not _describes_program(described):
+        raise MolfoundError(f"{described} is not replaced: it is not what an export has written beside a program")
     predictor = load(name, device="cpu", allow_plugins=allow_plugins)
     exported = _exported(predictor)
     with partial_file(output) as partial:
@@ -190,6 +192,14 @@ def _exported(predictor: Predictor) -> torch.export.ExportedProgram:
     except Exception as error:
         reason = str(error).strip().splitlines() or [""]
         raise MolfoundError(f"torch.export cannot follow this model: {type(error).__name__}: {reason[0]}") from error
+
+
+def _describes_program(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and {"torch", "inputs", "largest_difference"} <= set(content)
 
 
 def _taken(predictor: Predictor) -> list[str]:

@@ -40,12 +40,21 @@ def test_program_predicts_what_the_model_does(run: Path, tmp_path: Path) -> None
                     assert isinstance(said, str) or size == said
     with pytest.raises(MolfoundError, match=r"is there already: replace it \(--overwrite\)"):
         export_program(run, tmp_path / "model.pt2")
+    assert export_program(run, tmp_path / "model.pt2", overwrite=True) == told
 
 
 def test_model_of_small_molecules_is_compared_on_those(run: Path, tmp_path: Path) -> None:
     specification = load_specification(run)
     save_specification(specification.model_copy(update={"max_heavy_atoms": 12}), run / "model.json")
     assert export_program(run, tmp_path / "model.pt2") < 1e-5
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "text"])
+def test_file_of_another_kind_beside_it_is_not_replaced(run: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "assay.json").write_text(content)
+    with pytest.raises(MolfoundError, match=r"assay\.json is not replaced"):
+        export_program(run, tmp_path / "assay.pt2", overwrite=True)
+    assert (tmp_path / "assay.json").read_text() == content
 
 
 def test_another_models_program_is_found_out(run: Path) -> None:
