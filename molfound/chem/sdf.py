@@ -8,6 +8,7 @@ from rdkit import Chem
 from molfound.chem.parsing import Rejection, parse, silenced_rdkit
 
 END = "$$$$"
+UNREADABLE = Rejection("invalid_molfile", "the record has no Molfile that can be read")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def read_molfile(molfile: str) -> Chem.Mol | Rejection:
     """
     with silenced_rdkit():
         molecule = Chem.MolFromMolBlock(molfile) or Chem.MolFromMolBlock(molfile, sanitize=False)
-        return molecule or Rejection("invalid_molfile", "the record has no Molfile that can be read")
+        return molecule or UNREADABLE
 
 
 def mapped_smiles(molfile: str) -> str | None:

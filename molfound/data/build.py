@@ -69,6 +69,7 @@ class Job:
         max_heavy_atoms: the largest accepted molecule.
         block: the columns that the shards need, as an Arrow stream of one record batch.
         shards: each shard's family, and its name up to the checksum.
+        unread: why a row has no SMILES, if that is not for its cell being empty.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Job:
     max_heavy_atoms: int
     block: bytes
     shards: Sequence[tuple[Family, str]]
+    unread: Rejection | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ class Block:
         atoms, bonds = (
             [vocabulary["name"] for recipe in recipes for vocabulary in recipe[kind]] for kind in ("atoms", "bonds")
         )
-        return featurize_smiles(self.smiles, atoms, bonds, self._job.max_heavy_atoms)
+        texts = (self._job.unread if text is None else text for text in self.smiles)
+        return featurize_smiles(texts, atoms, bonds, self._job.max_heavy_atoms)
 
     @property
     def graphs(self) -> GraphBlock:

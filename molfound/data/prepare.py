@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from molfound.chem.sdf import UNREADABLE
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data import embedded, lookalike  # noqa: F401 (they register their generators)
 from molfound.data.build import Job, RejectedRow, ShardRecord
@@ -238,7 +239,9 @@ class _Preparation:
         with pa.ipc.new_stream(sink, block.select(columns).schema, options=options) as writer:
             writer.write_table(block.select(columns).combine_chunks())
         content = sink.getvalue().to_pybytes()
-        return Job(self.folder, first_row, self.manifest.smiles, self.data.max_heavy_atoms, content, shards)
+        smiles = self.manifest.smiles
+        unread = UNREADABLE if self.table.is_sdf and smiles in (SMILES, MAPPED_SMILES) else None
+        return Job(self.folder, first_row, smiles, self.data.max_heavy_atoms, content, shards, unread)
 
     def _take(self, bar: MoleculeProgress, molecules: int, records: list[ShardRecord]) -> None:
         self.finished |= {record.stem: record for record in records}

@@ -19,7 +19,7 @@ from molfound.data.store import GraphStore
 from molfound.data.table_order import table_order
 from molfound.data.tables import Table
 from molfound.errors import MolfoundError
-from tests.data.conftest import Prepare, data_config, manifest_of
+from tests.data.conftest import Prepare, manifest_of
 
 FEATURES = FeaturesConfig()
 SMILES = [
@@ -141,9 +141,12 @@ def test_a_record_that_is_no_molecule_is_rejected_whichever_smiles_are_read(tmp_
     assert mapped_smiles(five) == molfile_smiles(five)
     assert mapped_smiles("nothing") is None
     assert molfile_bonds(five) == molfile_bonds("nothing") == []
-    write_sdf(tmp_path / "m.sdf", ["nothing\n", five, carbon], y=[[1], [1], list(range(8))])
-    report = prepare(item_manifest("edge"), data=data_config(max_rejected=1))
-    assert report.rejected == {"empty_smiles": 1, "invalid_smiles": 1}
+    write_sdf(tmp_path / "m.sdf", ["nothing\n", five, carbon], y=[[1], [1], list(range(8))], z=[1, 1, 1])
+    task = {"kind": "regression", "labels": ["z"]}
+    for manifest in (item_manifest("edge"), manifest_of(["m.sdf"], tasks={"t": task})):
+        report = prepare(manifest, store=manifest.smiles)
+        assert report.rejected == {"invalid_molfile": 1, "invalid_smiles": 1}
+    report = prepare(item_manifest("edge"), store="mapped_smiles")
     assert sorted(labels_of(GraphStore.open(report.folder, report.families).load(), 0)) == list(range(8))
 
 
