@@ -130,6 +130,24 @@ def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copi
     return imported
 
 
+def check_own(paths: Iterable[Path], run: Path) -> None:
+    """Refuse plugins that a run's configuration names and that may have come with it.
+
+    Args:
+        paths: of the plugins.
+        run: the run's folder.
+
+    Raises:
+        MolfoundError: names the first that is not there, or lies in the folder of the run or of its ensemble.
+    """
+    for path in paths:
+        if not _is_own(path.resolve(), run):
+            raise MolfoundError(
+                f"{run} names the plugin {path}, which is not there or is not known to be yours; say --allow-plugins "
+                "(allow_plugins=True in Python) if you trust where the run comes from"
+            )
+
+
 def _is_own(origin: Path, run: Path) -> bool:
     """Return whether a file that a run names is there and outside of it: whoever has made the run could name any."""
     # A relative path, and a link such as /proc/self/cwd, would lead to wherever the run was put.

@@ -23,7 +23,7 @@ from molfound.model import (
     save_specification,
     torch_device,
 )
-from molfound.plugins import restore_plugins
+from molfound.plugins import check_own, restore_plugins
 from molfound.runs import find_run
 from molfound.training.console import EpochReporter
 from molfound.training.cross_validation import is_cross_validation, write_folds
@@ -72,7 +72,7 @@ def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite
     baselines = is_cross_validation(experiments)
     for member, experiment in zip(members, experiments, strict=True):
         write_atomically(member.config, to_yaml(_placed(experiment, member, baselines=baselines)).encode())
-    return resume_ensemble(folder)
+    return resume_ensemble(folder, allow_plugins=True)  # which are the experiments' own
 
 
 def resume_ensemble(folder: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> RunFolder:
@@ -105,6 +105,8 @@ def resume_ensemble(folder: Path, overrides: Sequence[str] = (), *, allow_plugin
         if run.has_progress:
             resume(path, experiment, allow_plugins=allow_plugins)
         else:
+            if not allow_plugins:
+                check_own(map(Path, experiment.plugins), path)
             train(experiment)
     ensemble = RunFolder.existing(folder)
     if not ensemble.report.is_file():

@@ -16,9 +16,9 @@ from scipy.stats import spearmanr
 
 import molfound as mf
 from molfound.cli import main
-from molfound.config import Experiment, load_config
+from molfound.config import Experiment, load_config, to_yaml
 from molfound.errors import MolfoundError
-from molfound.model import check_alike, load_specification
+from molfound.model import check_alike, load_specification, save_ensemble
 from molfound.sharing import export_run
 from molfound.tasks.draws import deviation, mean_output
 from molfound.tasks.normalization import Normalizer
@@ -298,6 +298,19 @@ def test_an_archive_of_an_exported_run_is_taken(
     expected = mf.load(ensemble.path).predict(SMILES[:5])["logp.logp"]
     shutil.rmtree("cache")
     np.testing.assert_allclose(mf.load("made").predict(SMILES[:5])["logp.logp"], expected, rtol=1e-5)
+
+
+def test_a_member_to_be_trained_does_not_bring_its_code_along(make: Make, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    plugin = given / "members" / "1" / "code.py"
+    save_ensemble(given, [given / "members" / "1", given / "members" / "2"])
+    for number in (1, 2):
+        member = RunFolder(given / "members" / str(number))
+        member.path.mkdir(parents=True)
+        member.config.write_text(to_yaml(make("given", f"plugins=[{plugin}]")))
+    plugin.write_text("raise SystemExit('executed')")
+    with pytest.raises(MolfoundError, match=r"code\.py, which is not there or is not known to be yours; say --allow-"):
+        resume_ensemble(given)
 
 
 def test_runs_that_do_not_tell_their_data_share_none(ensemble: RunFolder, tmp_path: Path) -> None:
