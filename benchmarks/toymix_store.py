@@ -14,7 +14,8 @@ from measuring import MemoryWatch, report
 
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data.manifest import load_manifest
-from molfound.data.prepare import PreparationReport, prepare_dataset
+from molfound.data.preparation_report import PreparationReport
+from molfound.data.prepare import prepare_dataset
 from molfound.data.store import GraphStore
 
 DATASETS = ("qm9", "tox21", "zinc12k")

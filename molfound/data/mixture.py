@@ -14,7 +14,8 @@ from molfound.config.schema import ColumnSplit, DatasetConfig, Experiment, Table
 from molfound.data.collection import Collection, GraphCollection
 from molfound.data.families import LabelTask
 from molfound.data.manifest import Manifest, load_manifest
-from molfound.data.prepare import PreparationReport, open_table, prepare_dataset
+from molfound.data.preparation_report import PreparationReport
+from molfound.data.prepare import open_table, prepare_dataset
 from molfound.data.residency import Residency, residency
 from molfound.data.splits import Split, make_split, scaffold_groups
 from molfound.data.store import GraphStore

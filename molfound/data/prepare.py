@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from molfound.chem.sdf import UNREADABLE
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data import embedded, lookalike  # noqa: F401 (they register their generators)
 from molfound.data.build import Job, RejectedRow, ShardRecord
-from molfound.data.cells import holds_lists, holds_numbers
+from molfound.data.column_checks import check_columns
 from molfound.data.coordinate_source import coordinate_source
 from molfound.data.families import Family, LabelTask, column_digest, requested_families
 from molfound.data.generators import generated_table
 from molfound.data.index import INDEX, Index, StoredFamily, UnreadableIndexError
 from molfound.data.manifest import Manifest, locate_files
 from molfound.data.memory import release_free_memory
+from molfound.data.preparation_report import PreparationReport
 from molfound.data.present import present_shards, remove_others, whole_shard
 from molfound.data.progress import MoleculeProgress
 from molfound.data.row_lists import FLAT_FILE, REJECTED_FILE, listed, reason_counts, write_lists
@@ -32,39 +33,6 @@ from molfound.data.workers import Builders, shard_builders
 from molfound.errors import MolfoundError
 
 LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class PreparationReport:
-    """What a preparation did.
-
-    Attributes:
-        dataset: the dataset's name.
-        folder: its store.
-        families: what the store holds of what was asked for: `GraphStore.open(report.folder, report.families)`.
-        rows: rows of the table.
-        rejected: how many of them for each reason.
-        built: shards that were made.
-        reused: shards that were there.
-        flat: how many molecules are used without coordinates, where coordinates were asked for, for each reason.
-    """
-
-    dataset: str
-    folder: Path
-    families: tuple[Family, ...]
-    rows: int
-    rejected: Mapping[str, int]
-    built: int
-    reused: int
-    flat: Mapping[str, int]
-
-    def __str__(self) -> str:
-        """Return one line: rows, molecules, and the rejected rows by reason."""
-        count = sum(self.rejected.values())
-        reasons = f" ({listed(self.rejected)}; see {self.folder / REJECTED_FILE})" if count else ""
-        line = f"{self.dataset}: {self.rows:,} rows, {self.rows - count:,} molecules, {count:,} rejected{reasons}"
-        flat = f"{sum(self.flat.values()):,} without coordinates ({listed(self.flat)}; see {self.folder / FLAT_FILE})"
-        return f"{line}, {flat}" if self.flat else line
 
 
 def prepare_dataset(
@@ -108,7 +76,7 @@ def prepare_dataset(
             remove_partials(folder)
         table = _table(manifest, root, folder)
         labels = {name: expand_columns(task.labels, table.columns) for name, task in tasks.items()}
-        _check_columns(manifest, tasks, labels, table)
+        check_columns(manifest, tasks, labels, table)
         families = requested_families(
             manifest,
             labels,
@@ -337,30 +305,6 @@ def _held(folder: Path, progress: bool) -> Iterator[bool]:
         held(folder / LOCK, lambda: say(f"another process prepares {folder}; waiting for it")),
     ):
         yield True
-
-
-def _check_columns(
-    manifest: Manifest, tasks: Mapping[str, LabelTask], labels: Mapping[str, Sequence[str]], table: Table
-) -> None:
-    """Refuse columns that are not there or cannot hold what they should."""
-    table.require([manifest.smiles, *([manifest.weight] if manifest.weight is not None else [])])
-    if not pa.types.is_string(table.types[manifest.smiles]):
-        raise MolfoundError(f"column '{manifest.smiles}' holds {table.types[manifest.smiles]}, not SMILES")
-    if manifest.weight is not None and not holds_numbers(table.types[manifest.weight]):
-        raise MolfoundError(f"column '{manifest.weight}' holds {table.types[manifest.weight]}, and weights are numbers")
-    for name, task in tasks.items():
-        if task.level != "graph" and table.is_sdf and manifest.smiles == SMILES:
-            raise MolfoundError(
-                f"task '{name}' is at {task.level} level, whose labels are in the order of the SDF's atoms and bonds; "
-                f"column '{SMILES}' has another: write smiles: {MAPPED_SMILES} in the manifest"
-            )
-        fits, what = (holds_numbers, "numbers") if task.level == "graph" else (holds_lists, "lists of numbers")
-        for column in labels[name]:
-            if not fits(table.types[column]):
-                raise MolfoundError(
-                    f"task '{name}' is at {task.level} level, whose labels are {what}; "
-                    f"column '{column}' holds {table.types[column]}"
-                )
 
 
 def _previous_index(folder: Path, say: Callable[[str], None]) -> Index | None:

@@ -1,5 +1,6 @@
 """What a model yields for the molecules of a block, as columns of a table: one cell per row of the input."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from torch import Tensor
 
+from molfound.chem.conformers import ConformerProblem
 from molfound.chem.edges import offsets
+from molfound.chem.parsing import Rejection
+from molfound.errors import MolfoundError
 
 
 @dataclass
@@ -78,6 +82,37 @@ class Output:
     def cells(self) -> Cells:
         """Return the cells, still empty, of a block of molecules."""
         return Cells(len(self.labels), self.classes, listed=self.level != "graph")
+
+
+def check_names(outputs: Iterable[Output]) -> None:
+    """Refuse columns of one name, of which a table would keep the last: a label may end in what deviations do.
+
+    Raises:
+        MolfoundError: names them.
+    """
+    seen: set[str] = set()
+    for output in outputs:
+        for label in output.labels:
+            name = label + output.suffix
+            if name in seen:
+                raise MolfoundError(
+                    f"two columns of the result would be called '{name}': a label, and what is told of another; do "
+                    "without intervals and deviations, or ask for other tasks"
+                )
+            seen.add(name)
+
+
+def reasons(problems: Sequence[tuple[int, Rejection | ConformerProblem]], rows: int) -> pa.Array:
+    """Return a column of why molecules were rejected, or have no coordinates; null where there is no problem.
+
+    Args:
+        problems: the number of a row and its problem.
+        rows: how many rows there are.
+    """
+    texts: list[str | None] = [None] * rows
+    for position, problem in problems:
+        texts[position] = f"{problem.reason}: {problem.detail}" if problem.detail else problem.reason
+    return pa.array(texts, pa.string())
 
 
 def frame(table: pa.Table) -> pd.DataFrame:

@@ -10,26 +10,23 @@ import torch
 from rdkit import Chem
 from torch import Tensor
 
-from molfound.chem.conformers import ConformerProblem
-from molfound.chem.graphs import featurize_smiles
 from molfound.chem.parsing import Rejection
 from molfound.chem.similarity import KnownMolecules
 from molfound.data.arrays import GraphArrays
 from molfound.data.batch import GraphBatch
 from molfound.data.collection import GraphCollection
-from molfound.data.coordinates import CoordinateArrays
 from molfound.data.loader import evaluation_batches
 from molfound.data.sampler import BatchLimits
 from molfound.data.table_order import table_order
 from molfound.data.views import StillView
-from molfound.encodings import compute_encoding
 from molfound.errors import MolfoundError, did_you_mean
 from molfound.inference.applicability import with_applicability
 from molfound.inference.calibrated import calibrated_logits, interval_bounds
-from molfound.inference.cells import Output, frame
-from molfound.inference.conformers import coordinates_to_predict_from, mean_predictions
+from molfound.inference.cells import Output, check_names, frame, reasons
+from molfound.inference.conformers import mean_predictions
 from molfound.inference.deviations import deviating_tasks
 from molfound.inference.embedding import EmbeddingReadout, embedding
+from molfound.inference.featurizing import check_averaging, featurized
 from molfound.inference.molecules import GivenMolecules, MoleculeRows
 from molfound.model import DropoutSamples, ModelSpecification, MolecularModel, TaskModel
 from molfound.tasks.calibration import Calibration
@@ -245,12 +242,12 @@ class Predictor:
         self, outputs: dict[str, "Output"], compute: Compute, conformers: int | None, batch_size: int
     ) -> RowsToTable:
         if conformers is not None:
-            self._check_averaging(conformers)
+            check_averaging(self.specification, conformers)
         levels = {name: output.level for name, output in outputs.items()}
-        _check_names(outputs.values())
+        check_names(outputs.values())
 
         def table(rows: MoleculeRows) -> pa.Table:
-            arrays, rejections, without = self._featurized(rows.read, conformers)
+            arrays, rejections, without = featurized(self.specification, rows.read, conformers)
             cells = {name: output.cells() for name, output in outputs.items()}
             order = [np.zeros(0, np.int64)]
             for batch, values in self._forward(arrays, compute, levels, conformers or 1, batch_size):
@@ -266,8 +263,8 @@ class Predictor:
                     columns.setdefault(label, {})[label + output.suffix] = column
             told = {name: column for of_label in columns.values() for name, column in of_label.items()}
             if self.specification.conformers is not None:
-                told["without_coordinates"] = _reasons(without, len(rows))
-            return pa.table({"smiles": rows.smiles, **told, "rejected": _reasons(rejections, len(rows))})
+                told["without_coordinates"] = reasons(without, len(rows))
+            return pa.table({"smiles": rows.smiles, **told, "rejected": reasons(rejections, len(rows))})
 
         return table
 
@@ -285,40 +282,8 @@ class Predictor:
             smiles: SMILES of any number of molecules, or RDKit molecules.
             conformers: how many to make per molecule; None: as many as the training had.
         """
-        arrays, rejections, _ = self._featurized(smiles, conformers)
+        arrays, rejections, _ = featurized(self.specification, smiles, conformers)
         return arrays, rejections
-
-    def _featurized(
-        self, smiles: Sequence[object], conformers: int | None
-    ) -> tuple[GraphArrays, list[tuple[int, Rejection]], list[tuple[int, ConformerProblem]]]:
-        """Return what `featurize` does, and why accepted molecules have no coordinates where the model reads some."""
-        features = self.specification
-        block, kept, rejections = featurize_smiles(
-            smiles, features.atom_features, features.bond_features, features.max_heavy_atoms
-        )
-        encodings: dict[str, np.ndarray] = {}
-        for name, options in features.encodings.items():
-            encodings |= compute_encoding(name, block, options)
-        accepted = [smiles[position] for position in kept.tolist()]
-        coordinates, problems = self._coordinates(accepted, conformers)
-        arrays = GraphArrays(block, kept, pa.array([], pa.string()), encodings=encodings, coordinates=coordinates)
-        return arrays, rejections, [(int(kept[place]), problem) for place, problem in problems.items()]
-
-    def _coordinates(
-        self, smiles: list[object], count: int | None
-    ) -> tuple[CoordinateArrays | None, Mapping[int, ConformerProblem]]:
-        config = self.specification.conformers
-        if config is None:
-            return None, {}
-        config = config if count is None else config.model_copy(update={"count": count})
-        return coordinates_to_predict_from(smiles, config, self.specification.max_heavy_atoms)
-
-    def _check_averaging(self, conformers: int) -> None:
-        config = self.specification.conformers
-        if config is None or config.source == "drawn":
-            raise MolfoundError("the model reads no conformers: there is nothing to average over")
-        if conformers < 1:
-            raise MolfoundError(f"at least one conformer is needed, not {conformers}")
 
     @torch.no_grad()
     def _forward(
@@ -344,24 +309,3 @@ def _framed(molecules: Molecules, table: RowsToTable) -> pd.DataFrame:
     source = GivenMolecules([molecules] if single else cast(Iterable[object], molecules))
     found = frame(pa.concat_tables(map(table, source.blocks())))
     return found.set_axis(molecules.index) if isinstance(molecules, pd.Series) else found
-
-
-def _check_names(outputs: Iterable[Output]) -> None:
-    """Refuse columns of one name, of which a table would keep the last: a label may end in what deviations do."""
-    seen: set[str] = set()
-    for output in outputs:
-        for label in output.labels:
-            name = label + output.suffix
-            if name in seen:
-                raise MolfoundError(
-                    f"two columns of the result would be called '{name}': a label, and what is told of another; do "
-                    "without intervals and deviations, or ask for other tasks"
-                )
-            seen.add(name)
-
-
-def _reasons(problems: Sequence[tuple[int, Rejection | ConformerProblem]], rows: int) -> pa.Array:
-    reasons: list[str | None] = [None] * rows
-    for position, problem in problems:
-        reasons[position] = f"{problem.reason}: {problem.detail}" if problem.detail else problem.reason
-    return pa.array(reasons, pa.string())

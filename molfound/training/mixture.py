@@ -10,7 +10,7 @@ from molfound.config.component import Component
 from molfound.config.schema import Experiment
 from molfound.data.manifest import Manifest
 from molfound.data.mixture import Mixture, load_manifests, load_mixture, prepare_datasets, table_columns
-from molfound.data.prepare import PreparationReport
+from molfound.data.preparation_report import PreparationReport
 from molfound.errors import MolfoundError
 from molfound.model import MolecularModel, count_parameters, specify
 from molfound.tasks.label_summary import LabelSummary, class_count

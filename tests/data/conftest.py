@@ -10,7 +10,8 @@ import pytest
 
 from molfound.config.schema import DataConfig, FeaturesConfig
 from molfound.data.manifest import Manifest
-from molfound.data.prepare import PreparationReport, prepare_dataset
+from molfound.data.preparation_report import PreparationReport
+from molfound.data.prepare import prepare_dataset
 
 FEATURES = FeaturesConfig(atoms=("atomic_number", "charge", "degree"), bonds=("bond_type", "bond_in_ring"))
 ENCODINGS: dict[str, dict[str, Any]] = {"laplacian": {"pairs": 3}, "random_walk": {"steps": 4}}

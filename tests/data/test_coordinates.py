@@ -19,7 +19,7 @@ from molfound.chem.drawings import draw
 from molfound.data.collection import GraphCollection
 from molfound.data.loader import training_batches
 from molfound.data.manifest import Manifest
-from molfound.data.prepare import PreparationReport
+from molfound.data.preparation_report import PreparationReport
 from molfound.data.row_lists import FLAT_FILE
 from molfound.data.sampler import BatchLimits, MixtureSampler, Pool
 from molfound.data.store import GraphStore
