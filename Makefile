@@ -34,7 +34,7 @@ install: $(INSTALLED)
 
 quickstart: $(INSTALLED)
 	$(BIN)/molfound train quickstart --overwrite
-	@echo "Next: $(BIN)/molfound predict runs/quickstart CCO c1ccccc1O 'CC(=O)Oc1ccccc1C(=O)O'"
+	@echo "Next: $(BIN)/molfound predict runs/quickstart 'O=C(Nc1ccc(F)cc1)c1cccnc1' 'Clc1ccccc1C2=NCC(=O)Nc3ccccc23'"
 
 test: lint types layers docs tests
 	@echo "== all checks passed"
