@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from molfound.cache import cache_folder
 from molfound.errors import MolfoundError
 from molfound.registry import unregister
 
@@ -149,12 +150,16 @@ def check_own(paths: Iterable[Path], run: Path) -> None:
 
 
 def _is_own(origin: Path, run: Path) -> bool:
-    """Return whether a file that a run names is there and outside of it: whoever has made the run could name any."""
+    """Return whether a file that a run names is there and may be the user's: whoever has made the run could name any.
+
+    Neither what is in the run's folder, or that of its ensemble, is the user's, nor what has come in another archive.
+    """
     # A relative path, and a link such as /proc/self/cwd, would lead to wherever the run was put.
     if not (origin.is_absolute() and origin.is_file() and origin.resolve() == origin):
         return False
     run = run.resolve()
     foreign = [run, *(folder for folder in run.parents if (folder / "ensemble.json").is_file())]
+    foreign += [cache_folder()] if cache_folder().is_dir() else []
     # Not by their names, which may differ in case alone.
     return not any(parent.samefile(folder) for parent in origin.parents for folder in foreign)
 

@@ -97,6 +97,19 @@ def test_a_file_that_comes_with_a_run_is_no_original(
     assert executed == [str(run / "plugins" / "00_heads.py")]
 
 
+def test_what_has_come_in_an_archive_is_no_original_of_another_run(
+    plugin: Path, tmp_path: Path, executed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOLFOUND_CACHE", str(tmp_path / "cache"))
+    unpacked, run = tmp_path / "cache" / "runs" / "abc" / "plugins", tmp_path / "run"
+    keep_plugins([plugin], unpacked)
+    (record,) = keep_plugins([plugin], run / "plugins")
+    record = replace(record, origin=str((unpacked / "00_heads.py").resolve()))
+    with pytest.raises(MolfoundError, match="is not known to be yours"):
+        restore_plugins([record], run / "plugins", allow_copies=False)
+    assert executed == []
+
+
 def test_a_plugin_that_fails_names_itself_and_can_be_mended(tmp_path: Path, executed: list[str]) -> None:
     path = tmp_path / "broken.py"
     path.write_text("1 / 0\n")

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from molfound.benchmark.cells import Cell
 from molfound.benchmark.suite import LoadedSuite
-from molfound.tasks.aggregation import FLATTENED, STANDARDISED, greater_is_better
+from molfound.plugins import load_plugins
+from molfound.tasks.aggregation import FLATTENED, STANDARDISED, greater_is_better, is_known
 
 PART = "test"
 
@@ -69,19 +71,25 @@ def collect(loaded: LoadedSuite, cells: Sequence[Cell], failed: Mapping[str, str
         loaded: the suite.
         cells: all of its cells.
         failed: why cells have failed, by their names.
+
+    Raises:
+        MolfoundError: a finished cell has a metric of a plugin that cannot be loaded.
     """
     failed = failed or {}
     told = []
     values: dict[tuple[str, str, str, str, bool, str], dict[str, list[float]]] = {}
-    normalizations: dict[tuple[str, str], set[str | None]] = {}
+    normalizations: dict[tuple[str, str], set[str]] = {}
     for cell in cells:
         scores = _scores(cell) if cell.state == "finished" else {}
+        if not all(is_known(metric) for metrics in scores.values() for metric in metrics):
+            load_plugins(map(Path, cell.experiment.plugins))
         state = "failed" if cell.name in failed else cell.state
         reason = {"reason": failed[cell.name]} if cell.name in failed else {}
         told.append({"cell": cell.name, "state": state, **reason, "scores": scores})
         learned = "multi" if cell.mixture == "multi" else "single"
         for task, metrics in scores.items():
-            normalizations.setdefault((cell.split, task), set()).add(cell.experiment.tasks[task].normalize)
+            normalize = cell.experiment.tasks[task].normalize or "standard"  # which is asked of regressions alone
+            normalizations.setdefault((cell.split, task), set()).add(normalize)
             place = values.setdefault((cell.split, task, cell.model, learned, cell.baseline, cell.mixture), {})
             for metric, value in metrics.items():
                 place.setdefault(metric, []).extend([] if value is None else [value])

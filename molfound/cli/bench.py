@@ -60,7 +60,6 @@ def quality(
     from molfound.benchmark.suite import load_suite
     from molfound.benchmark.table import html_page, markdown_page, text_page
     from molfound.data.shards import write_atomically
-    from molfound.plugins import load_plugins
 
     if plan_only and table_only:
         raise MolfoundError("--plan says what would be trained, --table what was: choose one")
@@ -76,7 +75,6 @@ def quality(
         write_atomically(chosen_folder / "table.html", html_page(loaded, results).encode())
         return results
 
-    load_plugins(Path(path) for cell in cells for path in cell.experiment.plugins)  # whose metrics the results have
     check_unchanged(cells)
     failed: dict[str, str] = {}
     if not table_only:

@@ -77,7 +77,8 @@ def command(
             return fold_experiments(experiment)
         return [experiment] if members is None else seeded(experiment, members)
 
-    if is_table_file(source):
+    is_table = is_table_file(source)
+    if is_table:
         assay = read_assay(Path(source), column, labels, cast("AssayKind | None", kind))
         chosen = cast("SplitKind", split or "random")
         folder = new_folder(Path(source), folder, overwrite=overwrite)
@@ -98,7 +99,7 @@ def command(
 
     def start() -> "RunFolder":
         if len(experiments) > 1:
-            return train_ensemble(experiments, experiment.run_folder, overwrite=overwrite)
+            return train_ensemble(experiments, experiment.run_folder, overwrite=overwrite, checked=is_table)
         return train(experiment, overwrite=overwrite)
 
     run_training(start, experiment.run_folder, as_json=as_json)

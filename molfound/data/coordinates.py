@@ -108,7 +108,7 @@ def without_coordinates(graphs: int) -> CoordinateArrays:
 
 
 def _listed(cell: list[Any] | str | None) -> list[Any] | None:
-    """Return a cell's list, which text holds as JSON; text that holds none stays alone in a list, and is no number."""
+    """Return a cell's list, which text holds as JSON; text that holds no list stays alone in one, for it to be told."""
     if not isinstance(cell, str):
         return cell
     if is_missing(cell):

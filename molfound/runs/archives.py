@@ -1,7 +1,6 @@
 """Archives of run folders, unpacked so that one from anywhere can do no harm."""
 
 import gzip
-import os
 import shutil
 import stat
 import tarfile
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from molfound.cache import cache_folder
 from molfound.data.manifest import file_sha256
 from molfound.data.shards import writing_to
 from molfound.errors import MolfoundError
@@ -27,12 +27,6 @@ ENTRIES = 10_000
 _GZIP = b"\x1f\x8b"
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)
 """What the readers of archives raise; a ValueError is a number in a header of tar that is none."""
-
-
-def cache_folder() -> Path:
-    """Return the folder of unpacked archives: ``$MOLFOUND_CACHE``, or ``~/.cache/molfound``."""
-    given = os.environ.get("MOLFOUND_CACHE")
-    return Path(given) if given else Path.home() / ".cache" / "molfound"
 
 
 def unpacked(archive: Path) -> Path:

@@ -1,6 +1,8 @@
 """The model card: what a model is, in the words of its own run, for people and for hubs that read its head."""
 
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rdkit import Chem
@@ -12,6 +14,7 @@ from molfound.data.manifest import Manifest
 from molfound.sharing.content import CardContent
 from molfound.tasks.task import Task
 
+UNKNOWN = "unknown"
 LABELS_LISTED = 100
 """Labels of a task that have a row of their own; of a task with more, their number is told."""
 KINDS = {
@@ -48,11 +51,18 @@ def model_card(title: str, content: CardContent, *, name: str | None = None, lic
     return _head(content, licence) + "\n" + "\n\n".join(section for section in sections if section) + "\n"
 
 
+def stated_licence(path: Path) -> str | None:
+    """Return the licence of the weights that a card states, or None where it states none, or there is no such card."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.search(r"\A---\nlicense: (?P<licence>\S+)\n", text)
+    return None if found is None or found["licence"] == UNKNOWN else found["licence"]
+
+
 def _head(content: CardContent, licence: str | None) -> str:
     encoder = content.model.specification.model.encoder.name
     head = {
         # What the data allow, their licences say: none is claimed but by whoever exports.
-        "license": licence or "unknown",
+        "license": licence or UNKNOWN,
         "library_name": "molfound",
         "pipeline_tag": "graph-ml",
         "tags": ["molfound", "chemistry", "molecules", encoder, *(task.kind for task in _tasks(content))],

@@ -14,7 +14,7 @@ from molfound.inference import load
 from molfound.model import ensemble_members, load_specification
 from molfound.runs import find_run
 from molfound.runs.archives import has_model, holds_model
-from molfound.sharing.card import model_card
+from molfound.sharing.card import model_card, stated_licence
 from molfound.sharing.content import read_content
 from molfound.sharing.portable import portable_files
 from molfound.sharing.program import SUFFIX as PROGRAM
@@ -43,7 +43,7 @@ def export_run(
     Args:
         name: of the run, see `molfound.runs.find_run`.
         output: a folder, or an archive (``.zip``, ``.tar.gz``); there once complete. The card is titled by its name.
-        licence: of the weights, for the card; None: none is stated.
+        licence: of the weights, for the card; None: that of the run's own card, if it has one that states any.
         overwrite: whether what an earlier export wrote there may be replaced.
         allow_plugins: whether the run's own copies of plugins may be executed: the model is loaded, to be sure of it.
 
@@ -62,7 +62,8 @@ def export_run(
         with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=output.parent) as scratch:
             folder = Path(scratch) / "run"
             _write_files(run, folder)
-            card = model_card(_title(output), read_content(run, model), name=output.resolve().name, licence=licence)
+            stated = licence or stated_licence(run.path / CARD)
+            card = model_card(_title(output), read_content(run, model), name=output.resolve().name, licence=stated)
             write_atomically(folder / CARD, card.encode())
             names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
             if output.name.endswith(ZIP):

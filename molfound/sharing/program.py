@@ -80,8 +80,11 @@ def export_program(name: str | Path, output: Path, *, overwrite: bool = False, a
     for path in (output, described):
         if path.exists() and not overwrite:
             raise MolfoundError(f"{path} is there already: replace it (--overwrite) or name another")
-    if described.exists() and not _describes_program(described):
-        raise MolfoundError(f"{described} is not replaced: it is not what an export has written beside a program")
+    # A program without its description may be anyone's, and so may a file that is no description.
+    if (output.exists() or described.exists()) and not _describes_program(described):
+        raise MolfoundError(
+            f"{output} and {described} are not replaced: they are not what an export has written together"
+        )
     predictor = load(name, device="cpu", allow_plugins=allow_plugins)
     exported = _exported(predictor)
     with partial_file(output) as partial:
@@ -195,6 +198,8 @@ def _exported(predictor: Predictor) -> torch.export.ExportedProgram:
 
 
 def _describes_program(path: Path) -> bool:
+    if not path.is_file():
+        return False
     try:
         content = json.loads(path.read_bytes())
     except ValueError:

@@ -79,6 +79,15 @@ def reported_metrics(task: Task) -> dict[str, ReportedMetric]:
     return reported
 
 
+def is_known(name: str) -> bool:
+    """Return whether a reported metric of this name is registered, which one of a plugin is once that is loaded.
+
+    >>> is_known("auroc_flattened"), is_known("mine")
+    (True, False)
+    """
+    return name in metrics or name.removesuffix(FLATTENED) in metrics
+
+
 def greater_is_better(name: str) -> bool:
     """Return whether a greater value of a reported metric is better.
 

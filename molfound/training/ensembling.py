@@ -48,7 +48,9 @@ def seeded(experiment: Experiment, members: int) -> list[Experiment]:
     return [experiment.model_copy(update={"seed": experiment.seed + number}) for number in range(members)]
 
 
-def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite: bool = False) -> RunFolder:
+def train_ensemble(
+    experiments: Sequence[Experiment], folder: Path, *, overwrite: bool = False, checked: bool = False
+) -> RunFolder:
     """Train experiments into the members of an ensemble, and return its folder, which has scores and a report as well.
 
     Each is a run in ``members/1``, ``members/2``, …, without baselines, which are those of the ensemble, unless each
@@ -60,6 +62,7 @@ def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite
             matter.
         folder: of the ensemble.
         overwrite: whether an ensemble or a run that is in the folder already may be replaced.
+        checked: whether `molfound.training.train.check` has found no mistake in them.
 
     Raises:
         MolfoundError: a mistake in an experiment or its data, or something in the folder that would be lost.
@@ -67,7 +70,8 @@ def train_ensemble(experiments: Sequence[Experiment], folder: Path, *, overwrite
     if Processes.of_environment().several:
         raise MolfoundError("the members of an ensemble are trained one after the other: use training.devices")
     run = _free(folder, overwrite=overwrite)
-    check(experiments[0])  # a mistake must not cost what is to be replaced
+    if not checked:
+        check(experiments[0])  # a mistake must not cost what is to be replaced
     members = _begun(run, experiments[0], len(experiments))
     baselines = is_cross_validation(experiments)
     for member, experiment in zip(members, experiments, strict=True):
@@ -150,6 +154,8 @@ def ensemble_of_runs(
                 shutil.copytree(run.path / own, copy.path / own)
         for name in ("data", "specification", "model", "config"):  # the last one says that all are there
             write_atomically(getattr(copy, name), getattr(run, name).read_bytes())
+    # That of the copy, whose manifests are in the ensemble too.
+    write_atomically(ensemble.config, to_yaml(_placed(load_config(members[0].config), ensemble)).encode())
     _finish(ensemble, (), allow_plugins=allow_plugins)
     return ensemble
 

@@ -137,6 +137,8 @@ def test_card_names_the_archive_and_the_licence_that_is_stated(exported: Path) -
     assert "# one\n" in card
     assert "molfound predict one.zip CCO" in card
     assert 'mf.load("one.zip")' in card
+    export_run("one.zip", Path("again"), allow_plugins=True)
+    assert Path("again/README.md").read_text().startswith("---\nlicense: mit\n")
 
 
 def test_nothing_of_another_kind_is_replaced(exported: Path) -> None:

@@ -52,9 +52,13 @@ def test_model_of_small_molecules_is_compared_on_those(run: Path, tmp_path: Path
 @pytest.mark.parametrize("content", ["{}", "[1]", "text"])
 def test_file_of_another_kind_beside_it_is_not_replaced(run: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "assay.json").write_text(content)
-    with pytest.raises(MolfoundError, match=r"assay\.json is not replaced"):
+    with pytest.raises(MolfoundError, match=r"assay\.json are not replaced"):
         export_program(run, tmp_path / "assay.pt2", overwrite=True)
     assert (tmp_path / "assay.json").read_text() == content
+    (tmp_path / "alone.pt2").write_text("mine")
+    with pytest.raises(MolfoundError, match=r"alone\.json are not replaced"):
+        export_program(run, tmp_path / "alone.pt2", overwrite=True)
+    assert (tmp_path / "alone.pt2").read_text() == "mine"
 
 
 def test_another_models_program_is_found_out(run: Path) -> None:

@@ -105,6 +105,20 @@ def test_errors_in_other_deviations_have_no_best(pair, tmp_path):
     }  # fmt: skip
 
 
+def test_errors_in_other_normalisations_have_no_best(pair, tmp_path):
+    for run, normalize in zip(pair, ("standard", "none"), strict=True):
+        model, scores = (json.loads((run / name).read_text()) for name in ("model.json", "scores.json"))
+        model["tasks"]["energies"]["normalize"] = normalize
+        for part in scores.values():
+            part["energies"]["mse"] = part["energies"].pop("mae")  # without the original unit beside it
+        for name, content in (("model.json", model), ("scores.json", scores)):
+            (run / name).write_text(json.dumps(content))
+    html, document = compared(pair, tmp_path)
+    heads = next(table for table in document.tables if "mse ↓" in table[0])[0]
+    marked = {head: any("<b>" in row[place] for row in rows_of(html, "energies")) for place, head in enumerate(heads)}
+    assert (marked["mse ↓"], marked["r2 ↑"]) == (False, True)
+
+
 def test_runs_that_share_no_task_are_told_so(pair, tmp_path):
     for name in ("model.json", "scores.json"):
         text = (pair[1] / name).read_text()

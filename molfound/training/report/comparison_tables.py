@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from molfound.tasks.aggregation import FLATTENED, ORIGINAL_UNITS, STANDARDISED
-from molfound.tasks.metrics import metrics
+from molfound.tasks.aggregation import FLATTENED, ORIGINAL_UNITS, STANDARDISED, greater_is_better, is_known
 from molfound.training.report.content import TaskContent
 from molfound.training.report.tables import UNDEFINED, number, table
 
@@ -34,7 +33,7 @@ def _of_task(name: str, found: Mapping[str, TaskContent]) -> str:
     scores = {run: task.scores["test"] for run, task in found.items()}
     names = list(dict.fromkeys(metric for of_run in scores.values() for metric in of_run))
     alike = comparable(list(found.values()))
-    best = {metric: best_runs(metric, scores) if alike and _same_unit(metric, scores) else set() for metric in names}
+    best = {metric: best_runs(metric, scores) if alike and _same_unit(metric, found) else set() for metric in names}
     rows = [
         [escape(run), *(_cell(of_run.get(metric), bold=run in best[metric]) for metric in names)]
         for run, of_run in scores.items()
@@ -66,11 +65,15 @@ def best_runs(metric: str, scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
     return {run for run, mean in known.items() if mean == best}
 
 
-def _same_unit(metric: str, scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> bool:
-    """Return whether a metric has one unit in all runs: one of standardised labels has that of their deviations."""
+def _same_unit(metric: str, tasks: Mapping[str, TaskContent]) -> bool:
+    """Return whether a metric has one unit in all runs that have it: of standardised labels that of their deviations.
+
+    Deviations are those of the training labels, or of a head that was taken over.
+    """
     if metric.removesuffix(FLATTENED) not in STANDARDISED:
         return True
-    units = [_deviations(of_run) for of_run in scores.values()]
+    having = [task for task in tasks.values() if metric in task.scores["test"]]
+    units = [(task.normalize, _deviations(task.scores["test"])) for task in having]
     return all(unit == units[0] for unit in units)
 
 
@@ -104,8 +107,7 @@ def _labels(score: Mapping[str, Any]) -> int | None:
 
 def _greater_is_better(metric: str) -> bool | None:
     """Return whether more is better; None of a metric from a plugin that is not loaded."""
-    name = metric.removesuffix(FLATTENED)
-    return metrics.greater_is_better(name) if name in metrics else None
+    return greater_is_better(metric) if is_known(metric) else None
 
 
 def _arrow(metric: str) -> str:

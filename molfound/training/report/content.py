@@ -72,6 +72,7 @@ class TaskContent:
         labels: the label names.
         digests: of its labels and of its dataset's split, where they are known.
         loss: the name of its loss.
+        normalize: how its labels are normalised; None where that is not known.
         curves: the loss (``"loss"``) and each metric, of each part, over the epochs.
         scores: part → metric → ``{"mean", "labels", "used", "undefined"}``.
         baselines: baseline → metric → mean over labels on the test part.
@@ -86,6 +87,7 @@ class TaskContent:
     labels: tuple[str, ...]
     digests: tuple[str | None, str | None]
     loss: str
+    normalize: str | None
     curves: Mapping[str, Mapping[str, Curve]]
     scores: Mapping[str, Mapping[str, Any]]
     baselines: Mapping[str, Mapping[str, float | None]]
@@ -133,6 +135,7 @@ def read_content(run: RunFolder) -> RunContent:
             labels=tuple(task["labels"]),
             digests=_digests(data.get(task["dataset"], {}), name),
             loss=task["loss"]["name"],
+            normalize=task.get("normalize"),
             curves=curves.get(name, {}),
             scores={part: of_part[name] for part, of_part in scores.items() if name in of_part},
             baselines=baselines.get(name, {}),
