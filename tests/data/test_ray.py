@@ -1,9 +1,5 @@
 """Preparation by a Ray cluster of two nodes on this machine; it takes a minute or two, so that it is run on demand."""
 
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -155,35 +151,3 @@ def test_a_node_where_something_else_is_installed_is_refused(
         MolfoundError, match=r"node .* has rdkit 20.* and this machine has 2000\.1\.1, .*install the same"
     ):
         prepare(small, data=data_config(engine="ray"))
-
-
-def test_without_a_cluster_it_says_how_to_get_one(tmp_path: Path) -> None:
-    write_csv(tmp_path / "table.csv", {"smiles": ["C"], "a": [1], "b": [2]})
-    program = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from tests.data.preparing_process import main\n"
-        "from molfound.errors import MolfoundError\n"
-        "try:\n"
-        "    main(Path(sys.argv[1]), 1, 'ray')\n"
-        "except MolfoundError as error:\n"
-        "    print(error)\n"
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    said = [
-        subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=True,
-            env=environment | named | {"RAY_TMPDIR": str(tmp_path)},
-            cwd=Path(__file__).parents[2],
-        ).stdout.strip()
-        for named in ({}, {"RAY_ADDRESS": address})
-    ]
-    assert said[0].startswith("no Ray cluster is running here: start one (ray start --head), or name one in")
-    assert said[1].startswith(f"no Ray cluster answers at {address} (")
