@@ -28,7 +28,8 @@ def smiles_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
         return wanted
     usual = [name for name in names if name.lower() in USUAL_COLUMNS]
     if not usual:
-        raise MolfoundError(
-            f"{path} has no column named {' or '.join(USUAL_COLUMNS)}; name the SMILES column: --smiles"
-        )
+        there = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+        separated = len(names) == 1 and ";" in names[0]
+        hint = "it is read as separated by commas" if separated else "name the SMILES column: --smiles"
+        raise MolfoundError(f"{path} has no column named {' or '.join(USUAL_COLUMNS)}, but '{there}'; {hint}")
     return usual[0]

@@ -21,7 +21,8 @@ from molfound.errors import MolfoundError
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LISTS = (".smi", ".smiles", ".txt")
 SDF = ".sdf"
-SMILES, MAPPED_SMILES, MOLFILE = "smiles", "mapped_smiles", "molfile"  # columns of an SDF, of its structures
+SMILES, MAPPED_SMILES, MOLFILE, TITLE = "smiles", "mapped_smiles", "molfile", "_Name"  # of an SDF's structures
+NAME_BEHIND = r"^\S+\s+(?P<name>.+)$"  # of a line of a SMILES file
 READ_BYTES = 8 << 20  # of a delimited file at a time, of which Arrow reads some thirty ahead; no row may be longer
 READ_ROWS = 1024  # of a Parquet file at a time, which may have thousands of columns
 READ_RECORDS = 1024  # of an SDF at a time
@@ -124,7 +125,7 @@ class _DelimitedFile:
 class _ListFile:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.types = {"smiles": pa.string()}
+        self.types = {"smiles": pa.string(), "name": pa.string()}
 
     def about_rows(self) -> int:
         with readable(self.path):
@@ -144,8 +145,12 @@ class _ListFile:
             ) as reader,
         ):
             for batch in reader:
-                words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(batch["line"]), max_splits=1)
-                yield pa.record_batch([pc.list_element(words, 0)] * len(columns), names=list(columns))
+                line = pc.utf8_trim_whitespace(batch["line"])
+                cells = {
+                    "smiles": lambda line=line: pc.list_element(pc.utf8_split_whitespace(line, max_splits=1), 0),
+                    "name": lambda line=line: pc.struct_field(pc.extract_regex(line, NAME_BEHIND), 0),
+                }
+                yield pa.record_batch([cells[name]() for name in columns], names=list(columns))
 
 
 class _ParquetFile:
@@ -209,6 +214,7 @@ STRUCTURE: dict[str, Callable[[SdfRecord], str | None]] = {
     SMILES: lambda record: molfile_smiles(record.molfile),
     MAPPED_SMILES: lambda record: mapped_smiles(record.molfile),
     MOLFILE: lambda record: record.molfile,
+    TITLE: lambda record: record.molfile.partition("\n")[0].strip() or None,
 }
 
 

@@ -39,7 +39,7 @@ def with_applicability(
     if known is None:
         raise MolfoundError(
             f"the run keeps no {FILE}, the training molecules to compare with, which a training with a validation part "
-            "writes: applicability cannot be told"
+            "writes: applicability cannot be told (of an ensemble of folds, ask a member: members/1 in its folder)"
         )
 
     def added(rows: MoleculeRows) -> pa.Table:

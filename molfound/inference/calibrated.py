@@ -66,7 +66,8 @@ def interval_bounds(calibration: Calibration | None, level: float, tasks: Sequen
         tasks: which tasks are predicted.
 
     Raises:
-        MolfoundError: there is no calibration, none for such a level, or no regression among the tasks.
+        MolfoundError: there is no calibration, none for such a level, no regression among the tasks, or too few
+            molecules held out for an interval of this coverage.
     """
     known = _known(calibration)
     regressions = [name for name in tasks if name in known.intervals]
@@ -76,6 +77,12 @@ def interval_bounds(calibration: Calibration | None, level: float, tasks: Sequen
     if str(level) not in levels:
         raise MolfoundError(f"the run keeps no intervals of coverage {level:g}; known: {', '.join(levels)}")
     kept = {name: known.intervals[name].widths[str(level)] for name in regressions}
+    if not any(width is not None for widths in kept.values() for width in widths):
+        usable = [text for text in levels if any(width is not None for width in levels[text])]
+        raise MolfoundError(
+            f"the run has too few molecules held out for intervals of coverage {level:g}; those it has: "
+            f"{', '.join(usable) or 'none'}"
+        )
     return IntervalBounds(
         {
             name: torch.tensor([float("nan") if width is None else width for width in widths])

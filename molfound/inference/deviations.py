@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from molfound.errors import MolfoundError
-from molfound.model import TaskModel
+from molfound.model import DropoutSamples, TaskModel
 
 
 def deviating_tasks(model: TaskModel, tasks: Sequence[str]) -> list[str]:
@@ -13,6 +13,10 @@ def deviating_tasks(model: TaskModel, tasks: Sequence[str]) -> list[str]:
         MolfoundError: none of them does.
     """
     found = [name for name in tasks if name in model.deviating]
+    if not found and isinstance(model, DropoutSamples):
+        raise MolfoundError(
+            f"no dropout acts on the predictions of {', '.join(tasks)}, so that all dropout samples would be the same"
+        )
     if not found:
         raise MolfoundError(
             f"a single model knows no deviation of {', '.join(tasks)}: it was not trained with the loss gaussian_nll, "

@@ -9,6 +9,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from molfound.data.batch import GraphBatch
 from molfound.errors import MolfoundError
+from molfound.model.molecular_model import MolecularModel
 from molfound.model.task_model import Draw, TaskModel
 from molfound.nn.blocks import Dropout
 from molfound.nn.two_track.dropout import DropPath, SharedDropout
@@ -51,8 +52,13 @@ class DropoutSamples(TaskModel):
 
     @property
     def deviating(self) -> Sequence[str]:
-        """All tasks."""
-        return list(self.tasks)
+        """The tasks whose predictions a dropout acts on, all or those with one in their head, and the model's own."""
+        models = [module for module in self.model.modules() if isinstance(module, MolecularModel)]
+        owners = {module: name for model in models for name, head in model.heads.items() for module in head.modules()}
+        if any(module not in owners for module in self.dropouts):
+            return list(self.tasks)
+        found = {owners[module] for module in self.dropouts} | set(self.model.deviating)
+        return [name for name in self.tasks if name in found]
 
     @property
     def represents_pairs(self) -> bool:

@@ -228,7 +228,9 @@ def _uncertainty(content: CardContent) -> str:
         return ""
     rows = []
     for name, interval in calibration.intervals.items():
-        levels = ", ".join(f"{100 * float(level):.0f}" for level in interval.widths)
+        # Of too few molecules held out, the wider ones are unknown.
+        finite = [level for level, widths in interval.widths.items() if any(width is not None for width in widths)]
+        levels = ", ".join(f"{100 * float(level):.0f}" for level in finite)
         covered = calibration.test.get(name, {}).get("coverage_0.9")
         tried = f"; those of 90 % hold {100 * covered:.1f} % of the test values" if covered is not None else ""
         rows.append(f"{name}: intervals of {levels} % (`--interval 0.9`){tried}")

@@ -120,7 +120,8 @@ def _numbers(table: Table, name: str, path: Path) -> NDArray[np.float32]:
         count = len(numbers.problems)
         raise MolfoundError(
             f"{path}: label '{name}' has {count} {'cell that is' if count == 1 else 'cells that are'} no number, the "
-            f"first '{problem.text}' in data row {row + 1}; mend it, or leave it empty where nothing was measured"
+            f"first '{problem.text}' in data row {row + 1}; write numbers, 0 and 1 for two classes, "
+            "and leave it empty where nothing was measured"
         )
     return numbers.values
 

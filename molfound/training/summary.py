@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from molfound.tasks.aggregation import ORIGINAL_UNITS
 from molfound.training.console import print_table
 from molfound.training.run_folder import RunFolder
 
@@ -56,6 +57,9 @@ def print_scores(
             table.add_row(task if number == 0 else "", metric, *figures, *labels)
         table.add_section()
     print_table(table)
+    standardised = [name for name in ORIGINAL_UNITS if any(name in of_task for of_task in scores.values())]
+    if any(ORIGINAL_UNITS[name] in metrics for metrics in scores.values() for name in standardised):
+        print(f"{' and '.join(standardised)}: in deviations of the training labels; _original: in their unit")
 
 
 def print_folds(folds: Mapping[str, Any], together: TaskFigures) -> None:

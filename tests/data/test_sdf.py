@@ -167,7 +167,7 @@ def test_a_property_of_the_name_of_a_structure_s_column_has_another(tmp_path: Pa
     path = write_sdf(tmp_path / "m.sdf", [molfile], smiles=["mine"], y=[1], molfile=["none"], mapped_smiles=["m"])
     table = Table([path])
     assert table.columns == (
-        *("smiles", "mapped_smiles", "molfile"),
+        *("smiles", "mapped_smiles", "molfile", "_Name"),
         *("property_smiles", "y", "property_molfile", "property_mapped_smiles"),
     )
     row = {name: table.column(name)[0].as_py() for name in table.columns}

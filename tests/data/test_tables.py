@@ -224,18 +224,18 @@ def test_a_file_that_unpacks_to_a_thousand_times_its_size_takes_no_memory(
 
 
 @pytest.mark.parametrize("ending", [".smi", ".smi.gz", ".smiles", ".txt.gz"])
-def test_a_smiles_file_has_one_column_of_first_words(
-    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_smiles_file_has_first_words_and_names(tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "READ_BYTES", 64)
     lines = ["CCO ethanol", '\tC[C@H](N)O\tname, with "words', "", "c1ccccc1", "[Na+].[Cl-],x", *["C/C=C/C"] * 40]
     content = "\r\n".join(lines).encode()
     path = tmp_path / f"m{ending}"
     path.write_bytes(gzip.compress(content) if ending.endswith(".gz") else content)
     table = Table([path])
-    assert table.columns == ("smiles",)
+    assert table.columns == ("smiles", "name")
     expected = ["CCO", "C[C@H](N)O", "c1ccccc1", "[Na+].[Cl-],x", *["C/C=C/C"] * 40]
     assert [s for block in table.blocks(["smiles"], 3) for s in block["smiles"].to_pylist()] == expected
+    names = ["ethanol", 'name, with "words', *[None] * 42]
+    assert [s for block in table.blocks(["name"], 3) for s in block["name"].to_pylist()] == names
     with pytest.raises(MolfoundError, match="no column 'logp'"):
         table.require(["logp"])
 

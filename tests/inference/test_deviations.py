@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import molfound as mf
 from molfound.config.component import Component
 from molfound.errors import MolfoundError
 from molfound.inference import Predictor
@@ -109,3 +110,13 @@ def test_what_knows_no_deviation_is_named(model: MolecularModel) -> None:
     dry = made(0, encoder={"name": "gnn", "layer": "gin", "width": 16, "depth": 2})
     with pytest.raises(MolfoundError, match="the model has no dropout"):
         Predictor(dry).predict(["C"], dropout_samples=5)
+
+
+def test_dropout_in_a_head_deviates_its_own_task_alone() -> None:
+    model = mf.load("toymix-gine")  # which has dropout in the head of Tox21 alone
+    table = model.predict(MANY, dropout_samples=4)
+    deviating = [name for name in table.columns if name.endswith(".deviation")]
+    assert {name.partition(".")[0] for name in deviating} == {"tox21"}
+    assert (table[deviating].dropna() > 0).to_numpy().all()
+    with pytest.raises(MolfoundError, match="no dropout acts on the predictions of zinc12k"):
+        model.predict(["CCO"], tasks=["zinc12k"], dropout_samples=4)

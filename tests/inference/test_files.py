@@ -179,6 +179,18 @@ def test_molecules_of_an_sdf_are_those_of_their_smiles(model: Predictor, tmp_pat
     assert "valence" in kept["rejected"][4]
 
 
+def test_names_of_molecules_are_kept(model: Predictor, tmp_path: Path) -> None:
+    lines = write(tmp_path / "m.smi", "CCO ethanol\n  c1ccccc1\tbenzene, pure \nC\n")
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+    records = write(tmp_path / "m.sdf", f"ethanol{block}$$$$\n{block}$$$$\n")
+    for path, column, names in (
+        (lines, "name", ["ethanol", "benzene, pure", None]),
+        (records, "_Name", ["ethanol", None]),
+    ):
+        predict_to_file(model, [str(path)], tmp_path / "out.parquet", keep=(column,))
+        assert pq.read_table(tmp_path / "out.parquet")[column].to_pylist() == names
+
+
 def test_lists_come_as_json_in_csv_and_as_lists_in_parquet(model: Predictor, tmp_path: Path) -> None:
     expected = model.predict(["CCO", "?"], tasks=["charges", "bins"])
     for output in ("out.csv", "out.parquet"):

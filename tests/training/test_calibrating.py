@@ -100,6 +100,10 @@ def test_what_a_run_does_not_keep_is_named(run: RunFolder) -> None:
     model = mf.load(run.path)
     with pytest.raises(MolfoundError, match=r"no intervals of coverage 0\.85; known: 0\.5, 0\.68, 0\.8, 0\.9"):
         model.predict(["C"], interval=0.85)
+    with pytest.raises(
+        MolfoundError, match=r"too few molecules held out for intervals of coverage 0\.99; those it has"
+    ):
+        model.predict(["C"], tasks=["logp"], interval=0.99)
     with pytest.raises(MolfoundError, match="no regression with an interval among the tasks acid"):
         model.predict(["C"], tasks=["acid"], interval=0.9)
     with pytest.raises(MolfoundError, match="no calibrated binary task among the tasks logp"):

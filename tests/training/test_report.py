@@ -129,4 +129,9 @@ def test_a_model_that_comes_with_molfound_is_told_of_in_a_file_that_is_named(tmp
         write_report("toymix-gine")
     document = Document(write_report("toymix-gine", tmp_path / "report.html").read_text(encoding="utf-8"))
     assert document.headings[0] == (1, "toymix-gine")
+    kept = tmp_path / "table.csv"
+    kept.write_text("mine")
+    with pytest.raises(MolfoundError, match=r"a report is a file that ends in \.html, not .*table\.csv"):
+        write_report("toymix-gine", kept)
+    assert kept.read_text() == "mine"
     assert "tox21" in document.text

@@ -7,7 +7,7 @@ from molfound.data.shards import write_atomically
 from molfound.errors import MolfoundError
 from molfound.runs import find_run
 from molfound.training.report.content import read_content
-from molfound.training.report.page import page
+from molfound.training.report.page import check_report_file, page
 from molfound.training.run_folder import RunFolder
 
 __all__ = ["write_report"]
@@ -33,5 +33,6 @@ def write_report(name: str | Path, output: Path | None = None) -> Path:
             raise MolfoundError(f"{name} is no folder that a report could be written to: name a file (-o report.html)")
         content = replace(content, name=str(name))
     written = output or run.report
+    check_report_file(written)
     write_atomically(written, page(content).encode())
     return written

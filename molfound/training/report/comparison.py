@@ -14,7 +14,7 @@ from molfound.errors import MolfoundError
 from molfound.runs import find_run
 from molfound.training.report.comparison_tables import figures_tables
 from molfound.training.report.content import Curve, RunContent, TaskContent, read_content
-from molfound.training.report.page import DISTRIBUTION_LABELS, document, first_metric, plot_grid
+from molfound.training.report.page import DISTRIBUTION_LABELS, check_report_file, document, first_metric, plot_grid
 from molfound.training.report.plots import line_plot, scatter_plot, series_style
 from molfound.training.report.tables import UNDEFINED, table
 from molfound.training.report.timing import timing_figures, timing_plots
@@ -55,6 +55,7 @@ def write_comparison(names: Sequence[str | Path], output: Path) -> Path:
         MolfoundError: there is no run of a name, or one is named twice; a configuration cannot be read, or the file
             cannot be written.
     """
+    check_report_file(output)
     runs = [RunFolder.existing(find_run(name)) for name in names]
     ends = distinct_names([Path(name) for name in names])
     compared = [

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
+from molfound.errors import MolfoundError
 from molfound.tasks.aggregation import ORIGINAL_UNITS
 from molfound.training.report.content import RunContent, TaskContent
 from molfound.training.report.molecules import worst_section
@@ -36,6 +38,12 @@ def page(run: RunContent) -> str:
     )
     sections.append(f"<p><small>{versions}</small></p>" if versions else "")
     return document(f"{run.name}, molfound report", sections)
+
+
+def check_report_file(path: Path) -> None:
+    """Raise `MolfoundError` unless a file is one of HTML by its name: what is written over is nothing but a report."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise MolfoundError(f"a report is a file that ends in .html, not {path}")
 
 
 def document(title: str, sections: Sequence[str]) -> str:
