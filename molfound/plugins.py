@@ -101,7 +101,7 @@ def restore_plugins(records: Sequence[PluginRecord], folder: Path, *, allow_copi
 
     A plugin whose original file is still there, unchanged, is the user's own and is imported. What is in the run's
     folder may come from anyone, the record of an original too: the copy is executed only when allowed, and no file in
-    the folder of the run, or of the ensemble that it is a member of, counts as an original.
+    the folder of the run, of the ensemble that it is a member of, or of unpacked archives counts as an original.
 
     Args:
         records: what the run remembers of them.

@@ -17,10 +17,11 @@ class Table:
     """The rows of one or many files with the same columns, numbered from 0 through all the files.
 
     Cells of CSV and TSV files are text; an empty line is no row. Parquet columns keep their types, with text as plain
-    strings whatever its encoding in the file, and decimals as float64. A SMILES file has no header and the one column
-    ``smiles``, the first word of each line. An SDF has the columns ``smiles`` (canonical), ``mapped_smiles`` (with
-    atom-map numbers in the order of the Molfile's atoms), ``molfile`` and one for each property of the records at its
-    beginning, ``property_smiles`` for one that has such a name itself. A column whose type is not the same in all files
+    strings whatever its encoding in the file, and decimals as float64. A SMILES file has no header and the columns
+    ``smiles``, the first word of each line, and ``name``, what follows it. An SDF has the columns ``smiles``
+    (canonical), ``mapped_smiles`` (with atom-map numbers in the order of the Molfile's atoms), ``molfile``, ``_Name``
+    (its first line) and one for each property of the records at its beginning, ``property_smiles`` for one that has
+    such a name itself. A column whose type is not the same in all files
     is read as one that holds all: wider numbers, or text.
 
     Args:

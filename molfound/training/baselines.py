@@ -74,9 +74,10 @@ def label_means(train: LabelSummary, kind: Kind) -> Floats:
 
 def label_by_label(
     labels: NDArray[np.floating],
-    means: Floats,
+    kind: Kind,
+    classes: int | None,
     count: int,
-    predicted: Callable[[int, NDArray[np.int64], Floats], Floats],
+    predicted: Callable[[int, NDArray[np.int64], Floats, Floats], Floats],
 ) -> Floats:
     """Return the predictions for so many molecules of what is fitted to each label alone.
 
@@ -84,17 +85,22 @@ def label_by_label(
 
     Args:
         labels: [R, L] of the training molecules, NaN where missing.
-        means: of the labels, see `label_means`.
+        kind: of the labels.
+        classes: number of classes of a multiclass task.
         count: of the molecules to predict, R'.
-        predicted: fits one label, given its number, the rows that have it, and its values there, and returns the
-            predictions, [R'] or [R', classes].
+        predicted: fits one label, given its number, the rows that have it, its values there and its mean (see
+            `label_means`), and returns the predictions, [R'] or [R', classes].
+
+    Returns:
+        float64 [R', L], or [R', L, classes] for a multiclass task.
     """
+    means = label_means(dense_summary(labels, kind, classes), kind)
     prediction = np.broadcast_to(means, (count, *means.shape)).copy()
     for label in range(labels.shape[1]):
         rows = np.flatnonzero(~np.isnan(labels[:, label]))
         values = labels[rows, label].astype(np.float64)
         if count and len(rows) and (values != values[0]).any():
-            prediction[:, label] = predicted(label, rows, values)
+            prediction[:, label] = predicted(label, rows, values, means[label])
     return prediction
 
 

@@ -17,9 +17,7 @@ from molfound.training.baselines import (
     LabelledMolecules,
     class_shares,
     dense_scores,
-    dense_summary,
     label_by_label,
-    label_means,
 )
 
 MOST = np.iinfo(np.uint8).max  # a fragment that occurs more often than that tells nothing more
@@ -106,13 +104,12 @@ def boosting_predictions(
         True
     """
     boosting = boosting or Boosting()
-    means = label_means(dense_summary(train_labels, kind, classes), kind)
     train, test = _frequent_columns(molecule_counts(train_smiles), molecule_counts(test_smiles), boosting.columns)
 
-    def predicted(label: int, rows: NDArray[np.int64], values: Floats) -> Floats:
-        return _predicted(train[rows], values, test, means[label], kind, boosting)
+    def predicted(label: int, rows: NDArray[np.int64], values: Floats, mean: Floats) -> Floats:
+        return _predicted(train[rows], values, test, mean, kind, boosting)
 
-    return label_by_label(train_labels, means, len(test_smiles), predicted)
+    return label_by_label(train_labels, kind, classes, len(test_smiles), predicted)
 
 
 def _frequent_columns(train: csr_matrix, test: csr_matrix, columns: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -23,7 +23,7 @@ from molfound.nn.readouts import pool
 from molfound.tasks.normalization import Normalizer
 from molfound.tasks.packed import Floats
 from molfound.tasks.task import Task
-from molfound.training.baselines import class_shares, dense_scores, dense_summary, label_by_label, label_means
+from molfound.training.baselines import class_shares, dense_scores, label_by_label
 
 PENALTIES = (1.0, 0.01, 0.1, 10.0, 100.0, 1000.0, 10000.0)
 NEIGHBOURS = (5, 1, 3, 10, 20)
@@ -117,15 +117,13 @@ def frozen_predictions(
     Returns:
         float64 [R', L], or [R', L, classes] for a multiclass task.
     """
-    means = label_means(dense_summary(train.labels, kind, classes), kind)
 
-    def predicted(label: int, rows: NDArray[np.int64], values: Floats) -> Floats:
+    def predicted(label: int, rows: NDArray[np.int64], values: Floats, mean: Floats) -> Floats:
         checked = ~np.isnan(val.labels[:, label])
         scaler = StandardScaler().fit(train.embeddings[rows].astype(np.float64))
         fitted = scaler.transform(train.embeddings[rows].astype(np.float64))
         candidates = [
-            _fitted(baseline, setting, fitted, values, means[label], kind)
-            for setting in _settings(baseline, len(values))
+            _fitted(baseline, setting, fitted, values, mean, kind) for setting in _settings(baseline, len(values))
         ]
         best = candidates[0]
         if checked.any():
@@ -134,7 +132,7 @@ def frozen_predictions(
             best = min(candidates, key=lambda candidate: _error(candidate(held_out), targets, kind))
         return best(scaler.transform(test.astype(np.float64)))
 
-    return label_by_label(train.labels, means, len(test), predicted)
+    return label_by_label(train.labels, kind, classes, len(test), predicted)
 
 
 _Predictor = Callable[[Floats], Floats]
