@@ -18,6 +18,7 @@ from molfound.tasks.task import Task
 from molfound.tasks.task_metrics import TaskMetrics
 from molfound.training.baselines import LabelPairs, collected_predictions
 from molfound.training.calibrating import intervals_of
+from molfound.training.labelled_predictions import of_label
 from molfound.training.mixture import TaskMixture
 from molfound.training.report import write_report
 from molfound.training.run_folder import RunFolder
@@ -142,8 +143,7 @@ def _spreads(figures: Sequence[Figures]) -> dict[str, dict[str, Any]]:
 def _metrics(task: Task, predictions: pa.Table, normalizer: Normalizer) -> TaskMetrics:
     """Return the metrics of a table of `LabelledPredictions`."""
     names = {name: number for number, name in enumerate(task.labels)}
-    column = predictions["label"].combine_chunks()
-    label = np.array([names[name] for name in column.dictionary.to_pylist()], np.int64)[column.indices.to_numpy()]
+    label = of_label(predictions["label"].combine_chunks(), names).astype(np.int64)
     said = predictions["prediction"].combine_chunks()
     said = said.flatten().to_numpy().reshape(len(label), -1) if pa.types.is_list(said.type) else said.to_numpy()
     pairs = LabelPairs(label, predictions["target"].to_numpy())

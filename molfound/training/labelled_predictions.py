@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from molfound.data.batch import GraphBatch
@@ -69,6 +70,23 @@ class LabelledPredictions:
                 ):
                     for piece in table.ascending(self.memory // SORTED_SHARE):
                         writer.write_table(_named(piece, names))
+
+
+def of_label(column: pa.Array, values: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return what belongs to the label of each row, for some rows of a file of `LabelledPredictions`.
+
+    Args:
+        column: the labels, as names or a dictionary of some, which another piece of the file may have in another order.
+        values: by label.
+
+    Example:
+        >>> of_label(pa.array(["b", "a", "b"]), {"a": 0, "b": 1})
+        array([1., 0., 1.])
+    """
+    labels = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
+    known = np.array([values[name] for name in labels.dictionary.to_pylist()], np.float64)
+    found: NDArray[np.float64] = known[labels.indices.to_numpy()]
+    return found
 
 
 def _smiles(mixture: TaskMixture, batch: GraphBatch, dataset: str) -> list[str]:

@@ -16,6 +16,7 @@ from molfound.chem.graphs import LARGEST_GRAPH
 from molfound.chem.parsing import parse
 from molfound.data.table_order import table_order
 from molfound.tasks.task import Task
+from molfound.training.labelled_predictions import of_label
 from molfound.training.mixture import TaskMixture
 
 MOST = 8  # of a task
@@ -68,15 +69,12 @@ def worst_values(path: Path, scale: Mapping[str, float], *, least: float, most: 
     found = []
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS_AT_ONCE, use_threads=False):
-            label = batch.column("label")
             # Of a table that has passed through other hands, a null is no number.
             prediction, target = (
                 batch.column(name).to_numpy(zero_copy_only=False) for name in ("prediction", "target")
             )
-            label = label if isinstance(label, pa.DictionaryArray) else label.dictionary_encode()
-            scales = np.array([scale[name] for name in label.dictionary.to_pylist()], np.float64)
             off = np.abs(prediction.astype(np.float64) - target.astype(np.float64))
-            error = off / scales[label.indices.to_numpy()]
+            error = off / of_label(batch.column("label"), scale)
             error = np.where(np.isfinite(error) & (error > least), error, -np.inf)
             worst = _largest(error, batch.column("row").to_numpy(), most)
             values = batch.take(pa.array(worst)).to_pandas()

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from molfound.training.labelled_predictions import of_label
 
 COLUMNS = ["label", "prediction", "target"]
 ROWS_AT_ONCE = 1 << 16
@@ -39,15 +40,12 @@ class KeptPredictions:
         """Yield all values, some at a time."""
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=COLUMNS, use_threads=False):
-                label = batch.column("label")
-                label = label if isinstance(label, pa.DictionaryArray) else label.dictionary_encode()
-                # A piece's dictionary may hold other names, in another order, than the next one's.
-                numbers = np.array([self._numbers[name] for name in label.dictionary.to_pylist()], np.int32)
+                numbers = of_label(batch.column("label"), self._numbers).astype(np.int32)
                 prediction, target = (
                     batch.column(name).to_numpy(zero_copy_only=False) for name in ("prediction", "target")
                 )
                 finite = np.isfinite(prediction) & np.isfinite(target)
-                yield Values(numbers[label.indices.to_numpy()][finite], prediction[finite], target[finite])
+                yield Values(numbers[finite], prediction[finite], target[finite])
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many values each label has of class 0 and of class 1, as which one half and less, or more, count.
